@@ -1,0 +1,81 @@
+"""What happened to a call: past-tense facts with a time, numbered by whoever saw them.
+
+Pure: no I/O and no LiveKit import. ``telephony.spool`` writes them down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+EventType = Literal[
+    "call.ringing",
+    "call.answered",
+    "call.refused",
+    "call.ended",
+    "agent.started",
+    "agent.interrupted",
+    "turn.completed",
+    "tool.called",
+    "fields.collected",
+    "dtmf.received",
+    "call.transferred",
+    "recording.ready",
+]
+"""The names an event may have; ``turn.completed`` is one finished utterance of either side."""
+
+EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
+
+Source = Literal["job", "bridge", "dispatcher", "dialer", "reconciler", "livekit"]
+"""Who saw it; each source numbers its own events of a call from 1, without gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact about one call.
+
+    ``data`` holds JSON values only. ``time`` is UTC.
+    """
+
+    call_id: str
+    source: Source
+    source_seq: int
+    type: EventType
+    time: datetime
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON shape that is spooled and published; times in RFC 3339 with microseconds."""
+        return {
+            "call_id": self.call_id,
+            "source": self.source,
+            "source_seq": self.source_seq,
+            "type": self.type,
+            "time": self.time.astimezone(UTC).isoformat(timespec="microseconds"),
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Event:
+        """Read the shape of ``to_json`` back.
+
+        Raises:
+            ValueError: a field is missing or has the wrong form.
+        """
+        try:
+            event_type, time = raw["type"], datetime.fromisoformat(raw["time"])
+            if event_type not in EVENT_TYPES:
+                raise ValueError(f"unknown event type {event_type!r}")
+            if time.tzinfo is None:
+                raise ValueError("the time has no zone")
+            return cls(
+                call_id=str(raw["call_id"]),
+                source=raw["source"],
+                source_seq=int(raw["source_seq"]),
+                type=event_type,
+                time=time,
+                data=dict(raw.get("data") or {}),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an event: {error}") from error

@@ -1,0 +1,124 @@
+"""Everything that can go wrong, as one tree.
+
+TrunklineError
+├─ ConfigError          the operator's file or a setting is wrong
+├─ StartError           a part of the line did not start
+│  ├─ PortTakenError      its port is in use
+│  └─ DependencyError     a program, package or model it needs is missing
+├─ SipError             a SIP exchange failed
+│  ├─ SipParseError       a datagram or header is not SIP as RFC 3261 writes it
+│  ├─ SipTimeoutError     no final answer came (Timer B or F)
+│  └─ SdpError            no common codec, or an unusable session description
+├─ RtpError             no free media port, or a malformed packet
+├─ BusError             the Redis bus between bridge and livekit-server failed
+├─ LiveKitError         livekit-server refused or did not answer
+├─ SpeechError          a speech engine failed
+├─ AssistantError       an assistant's file or tool is wrong
+└─ ScriptError          a simulated caller's script is wrong or could not be followed
+
+Each says in one sentence what happened, to which call or field, what to do about
+it, and whether trying again can help.
+"""
+
+
+class TrunklineError(Exception):
+    """Base of every error that the product raises on purpose.
+
+    Args:
+        message: one sentence: what happened.
+        field: the setting, header or YAML path at fault, such as ``sip_trunks[0].numbers``.
+        call_id: the call it happened to.
+        fix: one sentence in the imperative: what to do.
+        retryable: whether the same action can succeed later without any change.
+    """
+
+    exit_code = 1
+    """What a command exits with: 1 failed, 2 wrong usage, 3 drift found."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        call_id: str | None = None,
+        fix: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.call_id = call_id
+        self.fix = fix
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        where = ", ".join(part for part in (self.field, self.call_id) if part)
+        text = f"{where}: {self.message}" if where else self.message
+        return f"{text} {self.fix}" if self.fix else text
+
+
+class ConfigError(TrunklineError):
+    """The operator's file or a setting is wrong; nothing was started or changed."""
+
+
+class StartError(TrunklineError):
+    """A part of the line did not start."""
+
+
+class PortTakenError(StartError):
+    """The port that a part was told to use is in use by another program."""
+
+
+class DependencyError(StartError):
+    """A program, package or model that a part needs is missing."""
+
+
+class SipError(TrunklineError):
+    """A SIP exchange failed."""
+
+
+class SipParseError(SipError):
+    """Bytes or a header value that are not SIP as RFC 3261 section 25 writes it.
+
+    ``status`` is the SIP status with which a request carrying it is refused, 400 unless said otherwise.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, status: int = 400) -> None:
+        super().__init__(message, field=field)
+        self.status = status
+
+
+class SipTimeoutError(SipError):
+    """No final response came before Timer B or F (RFC 3261 section 17.1) ran out."""
+
+
+class SdpError(SipError):
+    """A session description is unusable, or has no codec in common with ours."""
+
+
+class RtpError(TrunklineError):
+    """No free media port, or a packet that is not RTP (RFC 3550 section 5.1)."""
+
+
+class BusError(TrunklineError):
+    """A request over the Redis bus failed; ``code`` is psrpc's code, such as ``unavailable``."""
+
+    def __init__(self, message: str, *, code: str, retryable: bool = False, fix: str | None = None) -> None:
+        super().__init__(message, retryable=retryable, fix=fix)
+        self.code = code
+
+
+class LiveKitError(TrunklineError):
+    """livekit-server refused an operation or did not answer."""
+
+
+class SpeechError(TrunklineError):
+    """A speech engine could not recognise, think or speak."""
+
+
+class AssistantError(TrunklineError):
+    """An assistant's file is wrong, or one of its tools failed."""
+
+
+class ScriptError(TrunklineError):
+    """A simulated caller's script is wrong, or the call did not go as it says."""
