@@ -10,6 +10,7 @@ TrunklineError
 │  ├─ SipTimeoutError     no final answer came (Timer B or F)
 │  └─ SdpError            no common codec, or an unusable session description
 ├─ RtpError             no free media port, or a malformed packet
+├─ AudioError           a sound file or array is not what was expected
 ├─ BusError             the Redis bus between bridge and livekit-server failed
 ├─ LiveKitError         livekit-server refused or did not answer
 ├─ SpeechError          a speech engine failed
@@ -98,6 +99,10 @@ class SdpError(SipError):
 
 class RtpError(TrunklineError):
     """No free media port, or a packet that is not RTP (RFC 3550 section 5.1)."""
+
+
+class AudioError(TrunklineError):
+    """A sound file, or an array of samples, is not what was expected."""
 
 
 class BusError(TrunklineError):
