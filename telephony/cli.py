@@ -29,11 +29,16 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="The operator's fil
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The line's folder. Default: the first free one below var/.")
 ]
-SipPortOption = Annotated[int, typer.Option("--sip-port", min=0, max=65535, help="UDP port for SIP; 0 = the file's, or any free one.")]
+SipPortOption = Annotated[
+    int,
+    typer.Option("--sip-port", min=0, max=65535, help="UDP port for SIP; 0 = the file's, or any free one."),
+]
 BridgeOption = Annotated[
     str, typer.Option("--bridge", help="embedded, none, or livekit-sip:PATH of its executable.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of standard output.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
+]
 
 DEFAULT_CONFIG = Path("config/livekit-sip.yaml")
 
@@ -62,8 +67,12 @@ def demo(
     data: DataOption = None,
     sip_port: SipPortOption = 0,
     bridge: BridgeOption = "embedded",
-    script: Annotated[Path | None, typer.Option("--script", help="What the person says. Default: the sample call.")] = None,
-    calls: Annotated[int, typer.Option("--calls", min=1, max=1000, help="How many calls, one after another.")] = 1,
+    script: Annotated[
+        Path | None, typer.Option("--script", help="What the person says. Default: the sample call.")
+    ] = None,
+    calls: Annotated[
+        int, typer.Option("--calls", min=1, max=1000, help="How many calls, one after another.")
+    ] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the line up afterwards, until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +81,9 @@ def demo(
     from telephony.line.line import LineOptions
 
     screen = Screen(quiet=as_json)
-    options = DemoOptions(LineOptions(config, data, sip_port, bridge), script, calls, keep=keep, as_json=as_json)
+    options = DemoOptions(
+        LineOptions(config, data, sip_port, bridge), script, calls, keep=keep, as_json=as_json
+    )
     _run(screen, lambda: run_demo(options, screen))
 
 

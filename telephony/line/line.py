@@ -61,7 +61,9 @@ class LineOptions:
                 fix="Use embedded, none or livekit-sip:PATH of its executable.",
             )
         if kind == "livekit-sip" and not os.access(path, os.X_OK):
-            raise DependencyError(f"{path} is not an executable.", field="--bridge", fix="Give livekit-sip's path.")
+            raise DependencyError(
+                f"{path} is not an executable.", field="--bridge", fix="Give livekit-sip's path."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,12 @@ class Line:
         self.config = load_config(self.options.config, env={**os.environ, **own})
         self._environment = own
         if self.options.sip_port == 0 and self.config.bridge.sip_port:
-            require_free(self.config.bridge.sip_port, field="bridge.sip_port", kind=socket.SOCK_DGRAM,
-                         address=self.config.bridge.listen_ip)
+            require_free(
+                self.config.bridge.sip_port,
+                field="bridge.sip_port",
+                kind=socket.SOCK_DGRAM,
+                address=self.config.bridge.listen_ip,
+            )
 
     def _choose_ports(self) -> Ports:
         tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -174,8 +180,20 @@ class Line:
 
     def _redis(self) -> PartSpec:
         port = self._ports.redis
-        arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                     "--dir", str(self.data.root), "--loglevel", "notice"]
+        arguments = [
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(self.data.root),
+            "--loglevel",
+            "notice",
+        ]
         return self._spec("redis", ["redis-server", *arguments], redis_answers("127.0.0.1", port))
 
     def _livekit_server(self) -> PartSpec:
@@ -226,8 +244,9 @@ class Line:
             content["sip_port"] = content["sip_port"] or free_port(socket.SOCK_DGRAM)
             write_private(ready, f'{{"sip_port": {content["sip_port"]}}}')
             file = write_private(self.data.config / "livekit-sip.yaml", livekit_sip(content))
-            return self._spec("livekit-sip", [program, "--config", str(file)],
-                              http_answers(self._ports.bridge_health))
+            return self._spec(
+                "livekit-sip", [program, "--config", str(file)], http_answers(self._ports.bridge_health)
+            )
         file = write_private(self.data.config / "bridge.yaml", _yaml(content))
         return self._python("bridge", "telephony.bridge", ["--config", str(file)], ready)
 
@@ -241,7 +260,11 @@ class Line:
 
     def _spec(self, name: str, argv: list[str], ready: Callable[[], Any]) -> PartSpec:
         return PartSpec(
-            name=name, argv=argv, log_path=self.data.logs / f"{name}.log", ready=ready, env=self._part_environment()
+            name=name,
+            argv=argv,
+            log_path=self.data.logs / f"{name}.log",
+            ready=ready,
+            env=self._part_environment(),
         )
 
     def _part_environment(self) -> Mapping[str, str]:

@@ -1,0 +1,33 @@
+"""The files the parts are started with."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from telephony.line.files import Ports, livekit_server, livekit_sip
+
+pytestmark = pytest.mark.pure
+
+PORTS = Ports(redis=1, livekit=2, livekit_rtc_tcp=3, livekit_rtc_udp=4, worker=5, sip=6, bridge_health=7)
+
+
+def test_livekit_server_stays_on_loopback() -> None:
+    """HTTP and media are bound to loopback, and nobody asks a public STUN server."""
+    content = yaml.safe_load(livekit_server(PORTS, redis="127.0.0.1:1", api_key="key", api_secret="s" * 40))
+    assert content["bind_addresses"] == ["127.0.0.1"]
+    assert content["rtc"]["interfaces"] == {"includes": ["lo"]}
+    assert content["rtc"]["node_ip"] == "127.0.0.1"
+    assert content["rtc"]["use_external_ip"] is False
+    assert content["keys"] == {"key": "s" * 40}
+
+
+def test_livekit_sip_gets_no_key_of_ours() -> None:
+    """livekit-sip ignores unknown keys without a word, so none may reach it."""
+    content = yaml.safe_load(
+        livekit_sip({"api_key": "k", "sip_port": 5060, "jitter_buffer_ms": 60, "agent_wait_timeout": "4.5s"})
+    )
+    assert content["sip_port"] == 5060
+    assert "jitter_buffer_ms" not in content
+    assert "agent_wait_timeout" not in content
+    assert content["codecs"]["G722/8000"] is False

@@ -1,0 +1,35 @@
+"""Free ports and taken ones."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from telephony.errors import PortTakenError
+from telephony.line.ports import free_port, require_free
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_free_port_can_be_bound(kind: socket.SocketKind) -> None:
+    """What is said to be free can be had."""
+    port = free_port(kind)
+    assert require_free(port, field="x", kind=kind) == port
+
+
+def test_a_taken_port_names_the_setting() -> None:
+    """The error says which port, which setting, and what to do."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        with pytest.raises(PortTakenError, match=str(port)) as failure:
+            require_free(port, field="--sip-port", kind=socket.SOCK_DGRAM)
+    assert failure.value.field == "--sip-port"
+    assert "another port" in str(failure.value)
+
+
+def test_zero_is_any_free_port() -> None:
+    """0 asks for whatever is free."""
+    assert require_free(0, field="x", kind=socket.SOCK_DGRAM) > 0
