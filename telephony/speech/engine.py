@@ -1,0 +1,122 @@
+"""The speech engine: one process that loads the offline models once and serves every call of a machine.
+
+    python -m telephony.speech.engine --socket PATH [--ready-file FILE]
+
+It is ready when both models have run once: only then does the socket exist, the ready file is written
+and one line is logged. SIGTERM and SIGINT end it cleanly. Exit codes: 0 stopped, 1 could not start or
+broke, with one sentence on standard error, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Both must stand before numpy and the models' libraries are loaded: their thread pools would spin on
+# cores that the calls need, and no library may look for a model on the network.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import argparse
+import asyncio
+import json
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from telephony import logs
+from telephony.errors import TrunklineError
+from telephony.speech.models import find_whisper
+from telephony.speech.recogniser import WhisperRecogniser
+from telephony.speech.server import SpeechServer
+from telephony.speech.voice import HibariVoice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logs.get_logger("telephony.speech.engine")
+
+
+def load_recogniser(folder: str | None, sha256: str | None) -> WhisperRecogniser:
+    """Find, check, load and warm the recogniser."""
+    recogniser = WhisperRecogniser(find_whisper(folder, sha256))
+    recogniser.warm()
+    return recogniser
+
+
+def load_voice() -> HibariVoice:
+    """Load and warm the voice."""
+    voice = HibariVoice()
+    voice.warm()
+    return voice
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Load the models, listen, and return when a signal says so."""
+    started = time.perf_counter()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    recogniser, voice = await asyncio.gather(
+        asyncio.to_thread(load_recogniser, arguments.whisper_folder, arguments.whisper_sha256),
+        asyncio.to_thread(load_voice),
+    )
+    server = SpeechServer(recogniser, voice)
+    try:
+        await server.start(arguments.socket)
+        if arguments.ready_file is not None:
+            _write_ready_file(arguments.ready_file, arguments.socket)
+        log.info(
+            "speech_engine_ready",
+            socket=str(arguments.socket),
+            recogniser=recogniser.name,
+            voice=voice.name,
+            start_ms=round((time.perf_counter() - started) * 1000),
+            rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        )
+        await stop.wait()
+    finally:
+        await server.close()
+        if arguments.ready_file is not None:
+            arguments.ready_file.unlink(missing_ok=True)
+    log.info("speech_engine_stopped")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the engine; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    logs.configure(arguments.log_level)
+    try:
+        asyncio.run(serve(arguments))
+    except TrunklineError as error:
+        sys.stderr.write(f"speech engine: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"speech engine: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m telephony.speech.engine",
+        description="Load the offline speech models once and serve them over a Unix socket.",
+    )
+    parser.add_argument("--socket", type=Path, required=True, help="where to listen; made with mode 0600")
+    parser.add_argument("--ready-file", type=Path, help="written as JSON once the models have run")
+    parser.add_argument("--whisper-folder", help="a CTranslate2 Whisper model instead of the carried tiny.en")
+    parser.add_argument("--whisper-sha256", help="what its model.bin must hash to")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    return parser
+
+
+def _write_ready_file(path: Path, socket: Path) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps({"socket": str(socket), "pid": os.getpid()}) + "\n")
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
