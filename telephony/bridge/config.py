@@ -1,0 +1,279 @@
+"""The bridge's file: livekit-sip's key names where they mean the same, and nothing unknown.
+
+Guarantee: a wrong file is refused before anything starts, with every wrong key named, and the nearest
+known key where one is misspelt. livekit-sip v1.11.0 ignores unknown keys; this bridge does not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from telephony.bridge.bus import RedisAddress
+from telephony.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KNOWN_CODECS = ("PCMU/8000", "PCMA/8000", "telephone-event/8000")
+"""What the bridge can carry, by livekit-sip's names, in its order of preference."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: object) -> float:
+    """Seconds from a duration as Go writes it: ``4.5s``, ``500ms``, ``1m30s``.
+
+    Raises:
+        ValueError: it is not such a text.
+    """
+    if not isinstance(text, str):
+        raise ValueError("must be a duration with its unit, such as 4.5s or 500ms")
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("must be a duration with its unit, such as 4.5s or 500ms")
+    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RedisSection(_Section):
+    """Where the bus is."""
+
+    address: str = Field(min_length=1)
+    """``host:port`` or ``host`` for port 6379."""
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    db: int = Field(default=0, ge=0)
+
+    def to_address(self) -> RedisAddress:
+        """The parts that a connection needs.
+
+        Raises:
+            ValueError: the port is not a number from 1 to 65535.
+        """
+        host, colon, port = self.address.rpartition(":")
+        if not colon:
+            host, port = self.address, "6379"
+        if not port.isdecimal() or not 0 < int(port) < 65536 or not host:
+            raise ValueError("must be host:port")
+        return RedisAddress(host, int(port), self.username, self.password, self.db)
+
+
+class LoggingSection(_Section):
+    """How the bridge logs: always JSON lines on standard error."""
+
+    level: Literal["debug", "info", "warn", "warning", "error"] = "info"
+    json_lines: Literal[True] = Field(default=True, alias="json")
+
+
+class BridgeConfig(_Section):
+    """Every setting of the bridge. Durations are seconds once read."""
+
+    api_key: str = Field(min_length=1)
+    """One of livekit-server's keys. Default: the environment's LIVEKIT_API_KEY."""
+    api_secret: str = Field(min_length=1, repr=False)
+    """Its secret. Default: the environment's LIVEKIT_API_SECRET; or give ``api_secret_file``."""
+    ws_url: str = Field(pattern=r"^wss?://")
+    """Where livekit-server is. Default: the environment's LIVEKIT_WS_URL or LIVEKIT_URL."""
+    redis: RedisSection
+    listen_ip: str = "0.0.0.0"  # noqa: S104 - livekit-sip's default; a carrier comes from outside
+    """The local IPv4 address for SIP, RTP; unlike livekit-sip's it holds for RTP too."""
+    nat_1_to_1_ip: str = ""
+    """The address announced in Contact and SDP; needed when ``listen_ip`` is 0.0.0.0."""
+    sip_port: int = Field(default=5060, ge=0, le=65535)
+    """UDP; 0 = any free port, told in ``ready_file``."""
+    rtp_port: tuple[int, int] = (10000, 20000)
+    """``first-last``; one even port a call."""
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    """HTTP on 127.0.0.1: health, and ``/metrics`` for Prometheus. Unset = off, 0 = any free port."""
+    sip_ringing_interval: Duration = Field(default=1.0, ge=0.2, le=60)
+    media_timeout: Duration = Field(default=15.0, gt=0)
+    """No RTP for this long ends a call; not while it is on hold."""
+    media_timeout_initial: Duration = Field(default=30.0, gt=0)
+    """The same before the first packet."""
+    symmetric_rtp: bool = True
+    """Send RTP to where it comes from rather than to where the SDP says."""
+    codecs: dict[str, bool] = Field(default_factory=dict)
+    """Switches codecs off or on by livekit-sip's names; PCMU, PCMA and telephone-event are on."""
+    max_active_calls: int = Field(default=0, ge=0)
+    """More are refused with 503; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
+    logging: LoggingSection = LoggingSection()
+    jitter_buffer_ms: int = Field(default=60, ge=20, le=200)
+    """How much of the caller's RTP is held back against jitter."""
+    agent_wait_timeout: Duration = Field(default=4.5, ge=0)
+    """Nobody but us in the room by then = the call is refused; 0 = wait as long as it may ring."""
+    refuse_status: int = Field(default=503, ge=400, le=699)
+    """The SIP status for a call that no agent takes."""
+    server_loss_timeout: Duration = Field(default=10.0, ge=0)
+    """How long a call goes on while the connection to livekit-server is being mended."""
+    events_dir: Path | None = None
+    """Where call events are spooled; unset = none are written."""
+    ready_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BridgeConfig:
+        problems: list[str] = []
+        for name in ("listen_ip", "nat_1_to_1_ip"):
+            value = getattr(self, name)
+            if value and not _is_ipv4(value):
+                problems.append(f"{name} must be an IPv4 address")
+        if self.advertised_ip == "0.0.0.0":  # noqa: S104 - refused, not bound
+            problems.append(
+                "nat_1_to_1_ip must be set when listen_ip is 0.0.0.0: callers must be told an address"
+            )
+        if unknown := sorted(set(self.codecs) - set(KNOWN_CODECS)):
+            wanted = [name for name in unknown if self.codecs[name]]
+            if wanted:
+                problems.append(
+                    f"codecs: this bridge has no {', '.join(wanted)}; it has {', '.join(KNOWN_CODECS)}"
+                )
+        if not self.audio_codecs:
+            problems.append("codecs: PCMU/8000 and PCMA/8000 are both off, so no call could be taken")
+        first, last = self.rtp_port
+        if not 1024 <= first <= last <= 65535:
+            problems.append("rtp_port must be first-last within 1024 to 65535")
+        try:
+            self.redis.to_address()
+        except ValueError as error:
+            problems.append(f"redis.address {error}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def advertised_ip(self) -> str:
+        """The address that callers are told."""
+        return self.nat_1_to_1_ip or self.listen_ip
+
+    @property
+    def audio_codecs(self) -> list[str]:
+        """PCMU and PCMA as far as they are on, in order of preference."""
+        names = [name for name in KNOWN_CODECS if not name.startswith("telephone-event")]
+        return [name.partition("/")[0] for name in names if self.codecs.get(name, True)]
+
+    @property
+    def dtmf(self) -> bool:
+        """Whether telephone-event is offered and accepted."""
+        return self.codecs.get("telephone-event/8000", True)
+
+
+def load_config(path: Path, env: Mapping[str, str] | None = None) -> BridgeConfig:
+    """Read and check the bridge's file.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or has a wrong or unknown key; all problems are named.
+    """
+    env = os.environ if env is None else env
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.", field="--config", fix="Give the bridge's file."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {_one_line(error)}.", field="--config") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must hold keys and values.", field="--config")
+    return read_config(raw, env, base=path.parent)
+
+
+def read_config(raw: Mapping[str, Any], env: Mapping[str, str], *, base: Path = Path()) -> BridgeConfig:
+    """Check settings that were read already; relative paths count from ``base``.
+
+    Raises:
+        ConfigError: as ``load_config``.
+    """
+    settings = dict(raw)
+    for key, names in (
+        ("api_key", ("LIVEKIT_API_KEY",)),
+        ("api_secret", ("LIVEKIT_API_SECRET",)),
+        ("ws_url", ("LIVEKIT_WS_URL", "LIVEKIT_URL")),
+    ):
+        value = next((env[name] for name in names if env.get(name)), None)
+        if not settings.get(key) and value and not (key == "api_secret" and settings.get("api_secret_file")):
+            settings[key] = value
+    _read_secret_file(settings, base)
+    if isinstance(ports := settings.get("rtp_port"), str):
+        settings["rtp_port"] = _parse_range(ports)
+    try:
+        return BridgeConfig.model_validate(settings)
+    except ValidationError as error:
+        raise _config_error(error) from None
+
+
+def _read_secret_file(settings: dict[str, Any], base: Path) -> None:
+    name = settings.pop("api_secret_file", None)
+    if name is None:
+        return
+    if settings.get("api_secret"):
+        raise ConfigError("api_secret is given too.", field="api_secret_file", fix="Keep one of the two.")
+    try:
+        settings["api_secret"] = (base / str(name)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name} cannot be read: {_one_line(error)}.", field="api_secret_file") from error
+
+
+def _parse_range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not dash or not first.strip().isdecimal() or not last.strip().isdecimal():
+        raise ConfigError(f"{text!r} is not a range.", field="rtp_port", fix="Write it as 10000-20000.")
+    return int(first), int(last)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _config_error(error: ValidationError) -> ConfigError:
+    problems = [_problem(detail) for detail in error.errors(include_url=False, include_input=False)]
+    fields = [field for field, _ in problems if field]
+    sentence = "; ".join(f"{field}: {text}" if field else text for field, text in problems) + "."
+    if len(problems) == 1:
+        return ConfigError(problems[0][1] + ".", field=problems[0][0] or None)
+    return ConfigError(f"{len(problems)} settings are wrong: {sentence}", field=fields[0] if fields else None)
+
+
+def _problem(detail: Any) -> tuple[str, str]:
+    path = [str(part) for part in detail["loc"]]
+    field = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        return field, f"is not a key of the bridge{f', did you mean {near[0]}?' if near else ''}"
+    if detail["type"] == "missing":
+        return field, "is required"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return field, message[:1].lower() + message[1:]
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: type[BaseModel] = BridgeConfig
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return names if path else [*names, "api_secret_file"]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,237 @@
+"""Why a call is refused: a SIP status, the field at fault, and one sentence an operator can act on.
+
+Pure. Guarantee: whatever livekit-server answers, the caller gets a final response. livekit-sip leaves a
+call that no rule takes without one and logs it as a flood; here it is 404 and the log names the field.
+Fields are named as in the operator's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from telephony.bridge.io_service import AuthError, Dispatch, DispatchResult, TrunkAuthentication
+from telephony.numbers import mask
+
+if TYPE_CHECKING:
+    from telephony.errors import BusError, RtpError, SdpError, SipParseError
+
+RETRY_AFTER_S = 5
+"""What a caller refused for want of something is asked to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One final answer to an INVITE and its reason.
+
+    ``retry_after_s`` becomes a Retry-After header; it is set when the same call could succeed later.
+    """
+
+    status: int
+    reason: str
+    field: str
+    sentence: str
+    fix: str = ""
+    retry_after_s: int | None = None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Header lines that go with the response."""
+        return [] if self.retry_after_s is None else [("Retry-After", str(self.retry_after_s))]
+
+
+def bus_failed(error: BusError) -> Refusal:
+    """livekit-server or Redis did not answer, or the server could not decide."""
+    if error.code == "failed_precondition":
+        return Refusal(
+            503,
+            "Try again later",
+            "sip_trunks[].numbers",
+            f"livekit-server cannot choose a trunk: {error.message}.",
+            "Keep each number in one trunk only.",
+            RETRY_AFTER_S,
+        )
+    return Refusal(
+        503,
+        "Try again later",
+        "redis",
+        error.message,
+        error.fix or "See that livekit-server runs.",
+        RETRY_AFTER_S,
+    )
+
+
+def by_trunk(authentication: TrunkAuthentication, called: str) -> Refusal | None:
+    """What the trunk lookup alone refuses; None lets the call go on to authentication."""
+    if authentication.error == AuthError.QUOTA_EXCEEDED:
+        return Refusal(
+            503,
+            "Try again later",
+            "livekit.quota",
+            "livekit-server says that the quota is used up.",
+            retry_after_s=RETRY_AFTER_S,
+        )
+    if authentication.error == AuthError.NO_TRUNK_FOUND or authentication.drop:
+        return no_trunk(called)
+    return None
+
+
+def no_trunk(called: str) -> Refusal:
+    """No inbound trunk takes this number from this caller and source."""
+    return Refusal(
+        404,
+        "Not Found",
+        "sip_trunks[].numbers",
+        f"No inbound trunk takes a call to {mask(called) or 'an empty number'} from this caller and address.",
+        "Add the number to a trunk as the carrier writes it; see allowed_numbers and allowed_addresses.",
+    )
+
+
+def wrong_credentials(trunk_id: str, *, username_matches: bool) -> Refusal:
+    """The digest does not fit the trunk's user and password."""
+    name = "auth_password" if username_matches else "auth_username"
+    return Refusal(
+        401,
+        "Unauthorized",
+        f"sip_trunks[].{name}",
+        f"The caller's credentials do not fit trunk {trunk_id}: the {name.removeprefix('auth_')} is wrong.",
+        "Set the same user and password at the carrier and in the trunk.",
+    )
+
+
+def by_dispatch(dispatch: Dispatch, called: str) -> Refusal | None:
+    """What the dispatch rules refuse; None lets the call in."""
+    if dispatch.result == DispatchResult.ACCEPT:
+        return _unsupported(dispatch)
+    if dispatch.result == DispatchResult.REQUEST_PIN:
+        return Refusal(
+            501,
+            "Not Implemented",
+            "routing.inbound_rules[].pin",
+            "The dispatch rule asks for a PIN, which the embedded bridge cannot ask for.",
+            "Remove the pin from the rule, or run livekit-sip as the bridge.",
+        )
+    if dispatch.result not in (DispatchResult.REJECT, DispatchResult.DROP):
+        return Refusal(
+            501,
+            "Not Implemented",
+            "routing.inbound_rules",
+            f"livekit-server gave the dispatch result {dispatch.result}, which this bridge does not know.",
+            "Use the livekit-server version that the project pins.",
+        )
+    if not dispatch.trunk_id:
+        return no_trunk(called)
+    return Refusal(
+        404,
+        "Not Found",
+        "routing.inbound_rules[].trunks",
+        f"Trunk {dispatch.trunk_id} takes calls to {mask(called)} but no dispatch rule takes them on.",
+        "Name the trunk in a rule; see the rule's numbers and inbound_numbers too, which compare as written.",
+    )
+
+
+def _unsupported(dispatch: Dispatch) -> Refusal | None:
+    if dispatch.encryption_required:
+        return Refusal(
+            488,
+            "Not Acceptable Here",
+            "sip_trunks[].media_encryption",
+            f"Trunk {dispatch.trunk_id} requires SRTP, which the embedded bridge does not speak.",
+            "Set media_encryption to allow or disable, or run livekit-sip as the bridge.",
+        )
+    return None
+
+
+def malformed(error: SipParseError) -> Refusal:
+    """A header that the call needs is missing or cannot be read."""
+    return Refusal(
+        error.status, "Bad Request", error.field or "INVITE", f"The INVITE cannot be used: {error.message}."
+    )
+
+
+def no_media(error: SdpError) -> Refusal:
+    """The offer has no codec in common with ours, or is no offer."""
+    return Refusal(
+        488,
+        "Not Acceptable Here",
+        error.field or "codecs",
+        error.message if error.message.endswith(".") else f"{error.message}.",
+        error.fix or "Let the carrier offer PCMU or PCMA.",
+    )
+
+
+def no_port(error: RtpError) -> Refusal:
+    """No media port is free."""
+    return Refusal(
+        503, "Try again later", error.field or "rtp_port", error.message, error.fix or "", RETRY_AFTER_S
+    )
+
+
+def room_failed(reason: str) -> Refusal:
+    """livekit-server did not let the caller into the room."""
+    return Refusal(
+        503,
+        "Try again later",
+        "livekit.url",
+        f"The caller could not join the room: {reason}.",
+        "See that livekit-server runs and that api_key and api_secret are its own.",
+        RETRY_AFTER_S,
+    )
+
+
+def no_agent(status: int, waited_s: float) -> Refusal:
+    """Nobody came into the room to take the call."""
+    return Refusal(
+        status,
+        "Service Unavailable" if status == 503 else "",
+        "agent.name",
+        f"No agent came into the room within {waited_s:.1f} s.",
+        "See that a worker with the rule's agent name runs and has a free place.",
+        RETRY_AFTER_S,
+    )
+
+
+def agent_silent(waited_s: float) -> Refusal:
+    """An agent was there but never published audio."""
+    return Refusal(
+        480,
+        "Temporarily Unavailable",
+        "ringing_timeout",
+        f"The agent published no audio within {waited_s:.0f} s.",
+        "See the agent's log for what kept it, or raise the trunk's ringing_timeout.",
+    )
+
+
+def room_closed() -> Refusal:
+    """The room was deleted, or the caller removed from it, while the call was ringing."""
+    return Refusal(486, "Rejected", "room", "The room was closed while the call was ringing.")
+
+
+def at_capacity(limit: int) -> Refusal:
+    """As many calls as allowed are up."""
+    return Refusal(
+        503,
+        "Service Unavailable",
+        "max_active_calls",
+        f"{limit} calls are up, which is the limit.",
+        "Raise max_active_calls if the machine can bear it.",
+        RETRY_AFTER_S,
+    )
+
+
+def draining() -> Refusal:
+    """The bridge is stopping."""
+    return Refusal(
+        503,
+        "Service Unavailable",
+        "bridge",
+        "The bridge is stopping and takes no new calls.",
+        "",
+        RETRY_AFTER_S,
+    )
+
+
+def internal(error: BaseException) -> Refusal:
+    """Something of ours broke."""
+    return Refusal(
+        500, "Server Internal Error", "bridge", f"The bridge failed on this call: {type(error).__name__}."
+    )

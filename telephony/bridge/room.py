@@ -1,0 +1,249 @@
+"""The caller as a participant of a LiveKit room: joining, who else is there, digits, leaving.
+
+The only module that drives ``rtc.Room``; audio is ``room_media``. Guarantee: ``leave`` returns within
+its bound whatever state the connection is in, and a join that was given up on never leaves a
+participant behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from livekit import rtc
+
+from telephony.errors import LiveKitError
+from telephony.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = get_logger(__name__)
+
+_IO_TIMEOUT_S = 2.0
+_LEAVE_TIMEOUT_S = 3.0
+_CONNECT_TIMEOUT_S = 5.0
+
+_DIGIT_CODES = {digit: code for code, digit in enumerate("0123456789*#ABCD")}
+
+CLIENT_INITIATED = rtc.DisconnectReason.CLIENT_INITIATED
+ROOM_DELETED = rtc.DisconnectReason.ROOM_DELETED
+PARTICIPANT_REMOVED = rtc.DisconnectReason.PARTICIPANT_REMOVED
+DUPLICATE_IDENTITY = rtc.DisconnectReason.DUPLICATE_IDENTITY
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who else is in the room.
+
+    Args:
+        agents: participants of kind AGENT.
+        sip: other callers.
+        audible: participants, agents or not, with a published audio track.
+        others: everybody that is neither agent nor caller nor recorder.
+    """
+
+    agents: int = 0
+    sip: int = 0
+    audible: int = 0
+    others: int = 0
+
+    @property
+    def anybody(self) -> bool:
+        """Whether there is somebody who could answer."""
+        return bool(self.agents or self.sip or self.others)
+
+    @property
+    def can_talk(self) -> bool:
+        """Whether a caller who stays has somebody to talk to."""
+        return bool(self.agents or self.audible)
+
+
+class CallerInRoom:
+    """One caller in one room.
+
+    Attributes:
+        on_track: a remote audio track is subscribed.
+        on_track_gone: one is not any more, by its sid.
+        on_people: somebody came, left, or published audio.
+        on_digit: somebody wants a key to be sent to the phone.
+        on_trouble: the connection to the server is being mended (True) or whole again (False).
+        on_closed: we are out of the room and will not come back; the reason is LiveKit's.
+        on_end_call: a participant asked by RPC to hang up.
+    """
+
+    def __init__(self) -> None:
+        self.on_track: Callable[[rtc.RemoteAudioTrack], None] | None = None
+        self.on_track_gone: Callable[[str], None] | None = None
+        self.on_people: Callable[[People], None] | None = None
+        self.on_digit: Callable[[str], None] | None = None
+        self.on_trouble: Callable[[bool], None] | None = None
+        self.on_closed: Callable[[int], None] | None = None
+        self.on_end_call: Callable[[], None] | None = None
+        self.was_empty = False
+        self._room: rtc.Room | None = None
+        self._leaving = False
+
+    async def join(self, url: str, token: str) -> None:
+        """Join and subscribe to all audio there is and will be. Must not be cancelled: see ``leave``.
+
+        Raises:
+            LiveKitError: the server cannot be reached or refuses the token.
+        """
+        room = rtc.Room()
+        self._listen(room)
+        options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=_CONNECT_TIMEOUT_S)
+        try:
+            await room.connect(url, token, options)
+        except rtc.ConnectError as error:
+            raise LiveKitError(
+                error.message or "livekit-server refused the connection", retryable=True
+            ) from error
+        self._room = room
+        self.was_empty = not room.remote_participants
+        room.local_participant.register_rpc_method("lk.sip.EndCall", self._end_call)
+        self._subscribe_all()
+
+    async def leave(self, reason: int = CLIENT_INITIATED) -> None:
+        """Leave; bounded by three seconds, harmless when repeated or never joined."""
+        room, self._room = self._room, None
+        self._leaving = True
+        if room is None:
+            return
+        try:
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                await room.disconnect(reason=rtc.DisconnectReason.ValueType(reason))
+        except TimeoutError:
+            log.warning("room_leave_timed_out")
+
+    @property
+    def connected(self) -> bool:
+        """Whether we are in the room now."""
+        return self._room is not None and self._room.isconnected()
+
+    @property
+    def room(self) -> rtc.Room:
+        """The room; for the audio path.
+
+        Raises:
+            LiveKitError: we are not in it.
+        """
+        if self._room is None:
+            raise LiveKitError("the caller is not in the room")
+        return self._room
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The caller's attributes as they are now; empty outside the room."""
+        return dict(self._room.local_participant.attributes) if self._room else {}
+
+    def people(self) -> People:
+        """Who else is here."""
+        if self._room is None:
+            return People()
+        agents = sip = audible = others = 0
+        for participant in self._room.remote_participants.values():
+            kind = participant.kind
+            agents += kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+            sip += kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+            others += kind in (
+                rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
+                rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS,
+            )
+            audible += any(
+                publication.kind == rtc.TrackKind.KIND_AUDIO
+                for publication in participant.track_publications.values()
+            )
+        return People(agents, sip, audible, others)
+
+    async def set_attributes(self, attributes: dict[str, str]) -> None:
+        """Change attributes; a failure is logged, since no call should end for it."""
+        if self._room is None or not self._room.isconnected():
+            return
+        try:
+            async with asyncio.timeout(_IO_TIMEOUT_S):
+                await self._room.local_participant.set_attributes(attributes)
+        except TimeoutError:
+            log.warning("attributes_not_set", keys=sorted(attributes))
+
+    async def publish_digit(self, digit: str) -> None:
+        """Tell everybody in the room that the caller pressed a key; a failure is logged."""
+        if self._room is None or not self._room.isconnected():
+            return
+        try:
+            async with asyncio.timeout(_IO_TIMEOUT_S):
+                await self._room.local_participant.publish_dtmf(code=_DIGIT_CODES[digit], digit=digit)
+        except (TimeoutError, rtc.participant.PublishDTMFError) as error:
+            log.warning("digit_not_published", reason=type(error).__name__)
+
+    def _listen(self, room: rtc.Room) -> None:
+        room.on("track_published", self._track_published)
+        room.on("track_subscribed", self._track_subscribed)
+        room.on("track_unsubscribed", self._track_unsubscribed)
+        room.on("track_unpublished", lambda *_: self._people_changed())
+        room.on("participant_connected", lambda *_: self._people_changed())
+        room.on("participant_disconnected", lambda *_: self._people_changed())
+        room.on("sip_dtmf_received", self._digit_received)
+        room.on("reconnecting", lambda: self._trouble(True))
+        room.on("reconnected", self._reconnected)
+        room.on("disconnected", self._disconnected)
+
+    def _subscribe_all(self) -> None:
+        for participant in self.room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                _subscribe(publication)
+
+    def _track_published(self, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant) -> None:
+        _subscribe(publication)
+        self._people_changed()
+
+    def _track_subscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant
+    ) -> None:
+        if isinstance(track, rtc.RemoteAudioTrack) and self.on_track is not None:
+            self.on_track(track)
+
+    def _track_unsubscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant
+    ) -> None:
+        if self.on_track_gone is not None:
+            self.on_track_gone(track.sid)
+
+    def _people_changed(self) -> None:
+        if self.on_people is not None and not self._leaving:
+            self.on_people(self.people())
+
+    def _digit_received(self, dtmf: rtc.SipDTMF) -> None:
+        if self.on_digit is not None and dtmf.digit in _DIGIT_CODES:
+            self.on_digit(dtmf.digit)
+
+    def _trouble(self, mending: bool) -> None:
+        if self.on_trouble is not None and not self._leaving:
+            self.on_trouble(mending)
+
+    def _reconnected(self) -> None:
+        # After a full reconnect we are a new participant, and nothing is subscribed any more.
+        if self._room is not None:
+            self._subscribe_all()
+        self._trouble(False)
+        self._people_changed()
+
+    def _disconnected(self, reason: int) -> None:
+        if self.on_closed is not None and not self._leaving:
+            self.on_closed(reason)
+
+    async def _end_call(self, _: rtc.RpcInvocationData) -> str:
+        if self.on_end_call is not None:
+            self.on_end_call()
+        return json.dumps({})
+
+
+def _subscribe(publication: rtc.TrackPublication) -> None:
+    if (
+        isinstance(publication, rtc.RemoteTrackPublication)
+        and publication.kind == rtc.TrackKind.KIND_AUDIO
+        and not publication.subscribed
+    ):
+        publication.set_subscribed(True)
