@@ -6,44 +6,38 @@ delay comes back to its target after any disturbance, and memory is bounded.
 
 Frames are placed by RTP timestamp on a line of playout positions in samples. Gaps in timestamps are
 therefore silence of the right length (silence suppression, telephone-events in place of audio),
-packets of any length are cut anew into frames, and losses need no sequence numbers. Every packet tells
-a transit time (arrival minus position); the least one of the last seconds is the reference against
-which the delay of the playout is held: a surplus is removed by dropping a frame, a shortage by holding
-one, in silence where there is any.
+packets of any length are cut anew into frames, and losses need no sequence numbers. A surplus of delay
+is removed by dropping a frame, a shortage by holding one, in silence where there is any.
 
 Pure: the time comes as an argument.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE, Samples, to_int16
+from telephony.audio.conceal import cross_fade
+from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE, Samples
 from telephony.audio.g711 import PCMU, Codec
 from telephony.audio.level import rms
-from telephony.rtp.minimum import SlidingMinimum
+from telephony.rtp.delay import AdaptiveTarget, DelayControl, FixedTarget
+from telephony.rtp.reframing import Reframer
 
 if TYPE_CHECKING:
     from telephony.rtp.packet import RtpPacket
 
-_REFERENCE_WINDOW_S = 2.0
-_PLAYOUT_WINDOW_S = 1.0
-_FORCED_INTERVAL_S = 1.0
-_HYSTERESIS_S = 0.005
-_JUMP_S = 0.2
-"""A surplus this large is an interruption that is over: it is skipped at once."""
-
-_FOREIGN_S = 1.0
+FOREIGN_S = 1.0
 """A packet this far from the reference is of another run of the sender; two in sequence prove it."""
 
-_LATE_STREAK = 3
-_LATE_STREAK_S = 0.06
-_SILENT_RMS = 150.0
-_MAX_SEGMENTS = 150
+LATE_STREAK = 3
+LATE_STREAK_S = 0.06
+"""When nothing was in time for so many packets and so long, the network has a new delay."""
+
+SILENT_RMS = 150.0
+"""About -47 dBFS: below it a frame can be dropped or held without being heard."""
+
+_PHASE_S = 0.005
 _SEEN = 128
 
 
@@ -55,10 +49,10 @@ class JitterStats:
         late: packets that came after their time and were thrown away.
         duplicates: packets that came again.
         reordered: packets that came after a later one.
-        missing: frames whose time came before they did, with later ones already there.
-        dropped: frames left out to shorten the delay.
-        held: frames of silence put in to lengthen it.
-        restarts: how often the playout was set anew: a new sender, a jump of its timestamps.
+        missing: frames that were not there when later ones were: losses, and the last part of pauses.
+        dropped: frames of audio left out to shorten the delay.
+        held: frames put in to lengthen it.
+        restarts: how often the playout was set anew: a new sender, a jump of its timestamps, a new route.
         delay_ms: playout delay after the fastest packets, now.
         target_ms: what it is held at, or up to one frame above.
     """
@@ -79,20 +73,19 @@ class JitterBuffer:
 
     Args:
         codec: decodes what is put in; ``codec`` can be changed at any time for packets to come.
-        depth_ms: the delay to hold, 20 to 200 ms.
+        depth_ms: the delay to hold, 20 to 200 ms; with ``adaptive`` the most it may be.
+        adaptive: hold as little delay, from 20 ms up, as the jitter of the last seconds allows.
     """
 
-    def __init__(self, codec: Codec = PCMU, *, depth_ms: int = 60) -> None:
+    def __init__(self, codec: Codec = PCMU, *, depth_ms: int = 60, adaptive: bool = False) -> None:
         self.codec = codec
-        self._target_s = min(200, max(20, depth_ms)) / 1000
-        self._segments: list[tuple[int, Samples]] = []
+        depth_s = min(200, max(20, depth_ms)) / 1000
+        self._control = DelayControl(AdaptiveTarget(high_s=depth_s) if adaptive else FixedTarget(depth_s))
+        self._frames = Reframer()
         self._position = 0
         self._pulled_at: float | None = None
-        self._reference = SlidingMinimum(_REFERENCE_WINDOW_S)
-        self._playout = SlidingMinimum(_PLAYOUT_WINDOW_S)
-        self._steady_at = 0.0
-        self._forced_at = 0.0
         self._ssrc: int | None = None
+        self._begins_at = 0
         self._offset = 0
         self._newest = 0
         self._newest_sequence = 0
@@ -106,7 +99,6 @@ class JitterBuffer:
     @property
     def stats(self) -> JitterStats:
         """The counts so far."""
-        delay = self._playout.value - self._reference.value if self._playout and self._reference else 0.0
         return JitterStats(
             late=self._late,
             duplicates=self._duplicates,
@@ -115,14 +107,14 @@ class JitterBuffer:
             dropped=self._dropped,
             held=self._held,
             restarts=self._restarts,
-            delay_ms=1000 * delay,
-            target_ms=1000 * self._target_s,
+            delay_ms=1000 * self._control.delay_s,
+            target_ms=1000 * self._control.target.value_s,
         )
 
     @property
     def buffered(self) -> int:
         """Samples waiting to be played."""
-        return sum(len(samples) for _, samples in self._segments)
+        return self._frames.samples
 
     def put(self, packet: RtpPacket, arrival_s: float) -> None:
         """Take an audio packet of any length that arrived at ``arrival_s``."""
@@ -133,76 +125,91 @@ class JitterBuffer:
         elif self._is_foreign(packet, arrival_s):
             self._consider_restart(packet, arrival_s)
         else:
+            self._candidate = None
             self._accept(packet, arrival_s)
 
     def pull(self, now_s: float) -> Samples | None:
         """Give the frame due now, shape (160,), or None if there is nothing to play. Call it each 20 ms."""
         self._pulled_at = now_s
-        playout = now_s - self._position / RATE
-        self._playout.add(now_s, playout)
-        if not self._reference:
-            self._position += FRAME_SAMPLES
-            return None
-        if playout - self._reference.value - self._target_s > _JUMP_S:
-            self._jump(now_s, playout)
+        skip = self._control.playing(now_s, now_s - self._position / RATE)
+        if skip:
+            self._position += skip * FRAME_SAMPLES
+            self._dropped += self._frames.discard_before(self._position)
         frame = self._take()
-        if now_s >= self._steady_at:
-            surplus = self._playout.value - self._reference.value - self._target_s
-            if surplus > FRAME_S + _HYSTERESIS_S:
-                return self._shorten(frame, now_s)
-            if surplus < -_HYSTERESIS_S:
-                return self._lengthen(frame, now_s)
-        if frame is None and self._segments:
+        wanted = self._control.wanted()
+        if wanted and self._control.permits(silent=frame is None or rms(frame) < SILENT_RMS):
+            if wanted > 0:
+                return self._shorten(frame)
+            self._hold(frame)
+            return None
+        if frame is None and self._frames and self._position > self._begins_at:
             self._missing += 1
         return frame
 
-    # The sender's timeline.
+    def _take(self) -> Samples | None:
+        frame = self._frames.take(self._position)
+        self._position += FRAME_SAMPLES
+        return frame
+
+    def _shorten(self, frame: Samples | None) -> Samples | None:
+        """Play the next frame in place of a missing one, or blended with this one."""
+        after = self._take()
+        self._control.dropped(1)
+        if frame is None:
+            return after
+        self._dropped += 1
+        return frame if after is None else cross_fade(frame, after)
+
+    def _hold(self, frame: Samples | None) -> None:
+        """Play nothing now and this frame in the next tick."""
+        self._position -= FRAME_SAMPLES
+        if frame is not None:
+            self._frames.put(self._position, frame)
+        self._control.dropped(-1)
+        self._held += 1
 
     def _is_foreign(self, packet: RtpPacket, arrival_s: float) -> bool:
         if packet.ssrc != self._ssrc:
             return True
         transit = arrival_s - self._place(packet) / RATE
-        return abs(transit - self._reference.value) > _FOREIGN_S
+        return abs(self._control.lateness_s(transit)) > FOREIGN_S
 
     def _place(self, packet: RtpPacket) -> int:
         """The playout position of a packet's first sample; timestamps wrap at 32 bits."""
-        step = (packet.timestamp - self._newest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        step = ((packet.timestamp - self._newest + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         return self._newest + step + self._offset
 
     def _consider_restart(self, packet: RtpPacket, arrival_s: float) -> None:
         """Follow a sender that started anew, but not a single stray packet."""
         before, self._candidate = self._candidate, (packet, arrival_s)
-        if packet.marker and packet.ssrc == self._ssrc:
+        if packet.marker and packet.ssrc == self._ssrc and self._is_newest(packet):
+            # The sender's clock stood still in silence, and a talkspurt begins.
             self._start_stream(packet, arrival_s)
         elif before is not None:
             first, first_arrival_s = before
-            follows = packet.sequence == (first.sequence + 1) & 0xFFFF
-            if packet.ssrc == first.ssrc and follows:
+            if packet.ssrc == first.ssrc and packet.sequence == (first.sequence + 1) & 0xFFFF:
                 self._start_stream(first, first_arrival_s)
                 if not self._is_foreign(packet, arrival_s):
                     self._accept(packet, arrival_s)
 
     def _start_stream(self, packet: RtpPacket, arrival_s: float) -> None:
-        """Play this packet first when the target delay has passed, after what is still to be played."""
+        """Let this packet be played when the target delay has passed, after what is still waiting."""
         if self._ssrc is not None:
             self._restarts += 1
         if self._pulled_at is None:
             self._pulled_at = arrival_s
-        due_s = arrival_s + self._target_s - self._pulled_at
-        # The next pull plays self._position, the one after it a frame more.
-        frames = max(0, -int(-(due_s - _HYSTERESIS_S) // FRAME_S) - 1)
-        position = self._position + frames * FRAME_SAMPLES
+        due_s = arrival_s + self._control.target.value_s - self._pulled_at
+        # The next pull, one frame after the last one, plays self._position.
+        ticks = max(0, -int(-(due_s - _PHASE_S) // FRAME_S) - 1)
         self._ssrc = packet.ssrc
         self._newest = packet.timestamp
-        self._offset = position - packet.timestamp
         self._newest_sequence = packet.sequence
+        self._begins_at = self._position + ticks * FRAME_SAMPLES
+        self._offset = self._begins_at - packet.timestamp
         self._seen = [-1] * _SEEN
         self._candidate = None
         self._late_since = None
-        self._reference.clear()
-        self._playout.clear()
-        self._playout.add(self._pulled_at, self._pulled_at + FRAME_S - self._position / RATE)
-        self._steady_at = arrival_s + _PLAYOUT_WINDOW_S
+        self._control.restart(arrival_s)
         self._accept(packet, arrival_s)
 
     def _accept(self, packet: RtpPacket, arrival_s: float) -> None:
@@ -212,128 +219,34 @@ class JitterBuffer:
             return
         position = self._place(packet)
         samples = self.codec.decode(packet.payload)
-        if position + len(samples) <= self._position:
-            if self._is_shifted(packet, arrival_s):
-                self._start_stream(packet, arrival_s)
-                return
-            self._late += 1
-        else:
+        if position + len(samples) > self._position:
             self._late_since = None
-            self._insert(position, samples)
+            pushed_out = self._frames.put(position, samples)
+            if pushed_out is not None:
+                # Nobody pulls: what is played next must be recent.
+                self._dropped += 1
+                self._position = max(self._position, pushed_out)
+        elif self._is_newest(packet) and self._is_shifted(packet, arrival_s):
+            self._start_stream(packet, arrival_s)
+            return
+        else:
+            self._late += 1
         self._seen[slot] = packet.sequence
-        self._reference.add(arrival_s, arrival_s - position / RATE)
-        step = packet.sequence - self._newest_sequence & 0xFFFF
-        if step < 0x8000:
+        self._control.arrived(arrival_s, arrival_s - position / RATE)
+        if self._is_newest(packet):
             self._newest_sequence = packet.sequence
         else:
             self._reordered += 1
-        if position - self._offset > self._newest:
-            self._newest = position - self._offset
+        self._newest = max(self._newest, position - self._offset)
+
+    def _is_newest(self, packet: RtpPacket) -> bool:
+        return (packet.sequence - self._newest_sequence) & 0xFFFF < 0x8000
 
     def _is_shifted(self, packet: RtpPacket, arrival_s: float) -> bool:
         """Whether lateness is the new normal: a talkspurt begins late, or nothing was in time for a while."""
+        if packet.marker:
+            return True
         if self._late_since is None:
             self._late_since, self._late_count = arrival_s, 0
         self._late_count += 1
-        if packet.marker:
-            return True
-        return self._late_count >= _LATE_STREAK and arrival_s - self._late_since >= _LATE_STREAK_S
-
-    def _insert(self, position: int, samples: Samples) -> None:
-        segments = self._segments
-        if not segments or position > segments[-1][0]:
-            segments.append((position, samples))
-        else:
-            index = bisect_left(segments, position, key=lambda segment: segment[0])
-            if segments[index][0] == position:
-                return
-            segments.insert(index, (position, samples))
-        if len(segments) > _MAX_SEGMENTS:
-            # Nobody pulls; what is played next must be recent.
-            start, oldest = segments.pop(0)
-            self._dropped += 1
-            self._position = max(self._position, start + len(oldest))
-
-    # Playing.
-
-    def _take(self) -> Samples | None:
-        """The frame at the playout position, which moves on; parts that are missing are zeros."""
-        start = self._position
-        end = self._position = start + FRAME_SAMPLES
-        segments = self._segments
-        while segments and segments[0][0] + len(segments[0][1]) <= start:
-            segments.pop(0)
-        if not segments or segments[0][0] >= end:
-            return None
-        if segments[0][0] == start and len(segments[0][1]) == FRAME_SAMPLES:
-            return segments.pop(0)[1]
-        frame = np.zeros(FRAME_SAMPLES, np.int16)
-        at = start
-        while segments and segments[0][0] < end:
-            position, samples = segments[0]
-            # Overlapping packets: the part that was filled already stays.
-            begin = max(position, at)
-            stop = min(position + len(samples), end)
-            if begin < stop:
-                frame[begin - start : stop - start] = samples[begin - position : stop - position]
-                at = stop
-            if position + len(samples) > end:
-                segments[0] = (end, samples[end - position :])
-                break
-            segments.pop(0)
-        return frame
-
-    def _jump(self, now_s: float, playout: float) -> None:
-        """Go on at the target delay; what lies before is left out."""
-        frames = int((playout - self._reference.value - self._target_s) / FRAME_S)
-        skipped_to = self._position + frames * FRAME_SAMPLES
-        while self._segments and self._segments[0][0] + len(self._segments[0][1]) <= skipped_to:
-            self._segments.pop(0)
-            self._dropped += 1
-        self._position = skipped_to
-        self._playout.clear()
-        self._playout.add(now_s, playout - frames * FRAME_S)
-        self._steady_at = now_s + _PLAYOUT_WINDOW_S
-
-    def _shorten(self, frame: Samples | None, now_s: float) -> Samples | None:
-        """Leave a frame out: a missing or silent one at once, any other by blending it into the next."""
-        if frame is None and not self._segments:
-            # The sender is silent: the frame is left out, nobody hears it.
-            self._moved(FRAME_SAMPLES)
-            return None
-        if frame is None:
-            self._moved(0)
-            return self._take()
-        silent = rms(frame) < _SILENT_RMS
-        if not silent and now_s - self._forced_at < _FORCED_INTERVAL_S:
-            return frame
-        after = self._take()
-        self._moved(0)
-        self._dropped += 1
-        if not silent:
-            self._forced_at = now_s
-        return frame if after is None else blend(frame, after)
-
-    def _lengthen(self, frame: Samples | None, now_s: float) -> Samples | None:
-        """Stand still for a frame: in silence or a gap at once, in speech once a second."""
-        silent = frame is None or rms(frame) < _SILENT_RMS
-        if not silent and now_s - self._forced_at < _FORCED_INTERVAL_S:
-            return frame
-        if not silent:
-            self._forced_at = now_s
-        if frame is not None:
-            self._segments.insert(0, (self._position - FRAME_SAMPLES, frame))
-        self._position -= FRAME_SAMPLES
-        self._held += 1
-        self._playout.shift(FRAME_S)
-        return None
-
-    def _moved(self, samples: int) -> None:
-        self._position += samples
-        self._playout.shift(-FRAME_S)
-
-
-def blend(earlier: Samples, later: Samples) -> Samples:
-    """Fade from one frame into another of the same length, linearly."""
-    rise = (np.arange(len(earlier)) + 0.5) / len(earlier)
-    return to_int16(earlier * (1.0 - rise) + later * rise)
+        return self._late_count >= LATE_STREAK and arrival_s - self._late_since >= LATE_STREAK_S

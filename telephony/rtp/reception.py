@@ -25,7 +25,9 @@ class RtpStats:
         late: packets that came after their time to be played.
         reordered: packets that came after one with a higher sequence number.
         duplicates: packets that came again.
+        concealed: frames that were made up for missing ones.
         jitter_ms: interarrival jitter as RFC 3550 section 6.4.1 smooths it.
+        delay_ms: how long the jitter buffer keeps audio, now.
     """
 
     received: int = 0
@@ -33,7 +35,9 @@ class RtpStats:
     late: int = 0
     reordered: int = 0
     duplicates: int = 0
+    concealed: int = 0
     jitter_ms: float = 0.0
+    delay_ms: float = 0.0
 
 
 class Reception:

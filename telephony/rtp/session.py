@@ -3,17 +3,17 @@
 Guarantees. Sending: sequence numbers and timestamps go on without a gap for the whole call, the
 timestamp by 160 each tick, also where a key took the place of audio (RFC 4733 section 2.6.1.2) or
 nothing was sent. Receiving: only well-formed RTP of the agreed payload types from the latched source
-counts; everything else is ignored and counted. Symmetric RTP (RFC 4961): audio goes where the peer's
-first packet came from; later sources are followed only from the same IP address or after a second of
-silence, and anew after ``set_remote``.
+counts (``source.py``: symmetric RTP); everything else is ignored and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from telephony.audio.conceal import Concealer
 from telephony.audio.frame import FRAME_SAMPLES, Samples, silence
 from telephony.audio.g711 import PCMU, Codec
 from telephony.clock import Clock, LoopClock
@@ -23,6 +23,7 @@ from telephony.rtp.dtmf import DtmfReceiver, DtmfSender
 from telephony.rtp.jitter import JitterBuffer
 from telephony.rtp.packet import HEADER, RtpPacket, is_rtcp
 from telephony.rtp.reception import Reception, RtpStats
+from telephony.rtp.source import Address, SourceLatch
 
 if TYPE_CHECKING:
     import socket
@@ -34,9 +35,6 @@ log = get_logger(__name__)
 
 COMFORT_NOISE = 13
 """Payload type of RFC 3389: a sign of life and of silence, without audio."""
-
-RELATCH_S = 1.0
-"""Silence after which another source may take over."""
 
 _DATAGRAM = 2048
 _READS_AT_ONCE = 64
@@ -54,13 +52,11 @@ class RtpSession:
 
     Attributes:
         port: the local UDP port.
-        remote: where audio is sent, once known.
         on_digit: called with each key that comes in, once, at its first packet.
         on_first_packet: called once, when the first packet counts.
         on_packet: sees every packet that counts, with the time of its arrival by ``clock.now()``.
         last_received_at: ``clock.now()`` of the last packet that counted; of ``open`` before the first.
         packets_sent: audio and event packets given to the network.
-        packets_received: packets that counted.
         packets_ignored: datagrams that did not: RTCP, garbage, other payload types, other sources.
         muted: silence is sent in place of frames.
         hold: nothing is sent, timestamps go on; what arrives is still played.
@@ -73,10 +69,11 @@ class RtpSession:
         clock: Clock,
         *,
         jitter_buffer_ms: int = 60,
+        adaptive: bool = False,
+        conceal: bool = True,
         symmetric: bool = True,
     ) -> None:
         self.port: int = sock.getsockname()[1]
-        self.remote: tuple[str, int] | None = None
         self.on_digit: Callable[[str], None] | None = None
         self.on_first_packet: Callable[[], None] | None = None
         self.on_packet: Callable[[RtpPacket, float], None] | None = None
@@ -88,13 +85,12 @@ class RtpSession:
         self._socket = sock
         self._ports = ports
         self._clock = clock
-        self._symmetric = symmetric
+        self._latch = SourceLatch(symmetric=symmetric)
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._codec: Codec | None = None
         self._dtmf_payload_type: int | None = None
         self._dtmf_receive_type: int | None = None
-        self._source: tuple[str, int] | None = None
         self._ssrc = random.getrandbits(32)
         self._sequence = random.getrandbits(16)
         self._timestamp = random.getrandbits(32)
@@ -102,7 +98,9 @@ class RtpSession:
         self._dtmf_out = DtmfSender()
         self._dtmf_in = DtmfReceiver()
         self._digits_waiting: set[asyncio.Future[None]] = set()
-        self._buffer = JitterBuffer(PCMU, depth_ms=jitter_buffer_ms)
+        self._buffer = JitterBuffer(PCMU, depth_ms=jitter_buffer_ms, adaptive=adaptive)
+        self._concealer = Concealer() if conceal else None
+        self._concealed = 0
         self._reception = Reception()
         self._loop.add_reader(sock.fileno(), self._read)
 
@@ -114,6 +112,8 @@ class RtpSession:
         ports: PortPool,
         clock: Clock | None = None,
         jitter_buffer_ms: int = 60,
+        adaptive: bool = False,
+        conceal: bool = True,
         symmetric: bool = True,
     ) -> RtpSession:
         """Bind a port of ``ports`` on ``address`` and listen.
@@ -123,6 +123,8 @@ class RtpSession:
             ports: where the port comes from and goes back to.
             clock: the loop's by default.
             jitter_buffer_ms: delay of the jitter buffer, 20 to 200.
+            adaptive: take ``jitter_buffer_ms`` as the most, and wait only as long as the jitter demands.
+            conceal: fill up to 60 ms of what is missing from what was played before it.
             symmetric: send to where packets come from, rather than to ``set_remote``'s address only.
 
         Raises:
@@ -133,11 +135,19 @@ class RtpSession:
             ports,
             clock or LoopClock(),
             jitter_buffer_ms=jitter_buffer_ms,
+            adaptive=adaptive,
+            conceal=conceal,
             symmetric=symmetric,
         )
 
     @property
+    def remote(self) -> Address | None:
+        """Where audio is sent, once known."""
+        return self._latch.remote
+
+    @property
     def packets_received(self) -> int:
+        """Packets that counted."""
         return self._reception.received
 
     @property
@@ -150,13 +160,24 @@ class RtpSession:
             late=buffer.late,
             reordered=buffer.reordered,
             duplicates=buffer.duplicates,
+            concealed=self._concealed,
             jitter_ms=self._reception.jitter_ms,
+            delay_ms=buffer.delay_ms,
         )
 
-    def set_remote(self, address: tuple[str, int]) -> None:
-        """Send to ``address``, the peer's from its session description; the source is latched anew."""
-        self.remote = address
-        self._source = None
+    def set_remote(self, address: Address) -> None:
+        """Send to ``address``, the peer's from its session description; the source is latched anew.
+
+        Raises:
+            RtpError: it is a name, which would have to be looked up first, or the port is not 1 to 65535.
+        """
+        try:
+            ip_address(address[0])
+        except ValueError:
+            raise RtpError(f"{address[0]!r} is not an IP address.", field="connection address") from None
+        if not 0 < address[1] < 0x10000:
+            raise RtpError(f"{address[1]} is not a media port.", field="media port")
+        self._latch.signal(address)
 
     def set_codec(self, codec: Codec) -> None:
         """Send and accept this codec from now on."""
@@ -186,22 +207,30 @@ class RtpSession:
             raise RtpError(f"A frame has {FRAME_SAMPLES} samples, not {len(samples)}.", field="samples")
         timestamp = self._timestamp
         self._timestamp = timestamp + FRAME_SAMPLES & 0xFFFFFFFF
-        if self.remote is None or self._codec is None or self.hold or self._closed:
+        remote = self._latch.remote
+        if remote is None or self._codec is None or self.hold or self._closed:
             self._marker = True
             return
         if self._dtmf_payload_type is not None and self._dtmf_out.busy:
             packets = self._dtmf_out.next_packets(timestamp)
             for packet in packets:
-                self._send(self._dtmf_payload_type, packet.marker, packet.timestamp, packet.payload)
+                self._send(remote, self._dtmf_payload_type, packet.marker, packet.timestamp, packet.payload)
             if packets:
                 return
         payload = self._codec.encode(_SILENCE if self.muted else samples)
-        self._send(self._codec.payload_type, self._marker, timestamp, payload)
+        self._send(remote, self._codec.payload_type, self._marker, timestamp, payload)
         self._marker = False
 
     def receive_frame(self) -> Samples | None:
         """The frame to play now, int16 of shape (160,), or None for nothing. Call it each 20 ms."""
-        return self._buffer.pull(self._clock.now())
+        frame = self._buffer.pull(self._clock.now())
+        if self._concealer is None:
+            return frame
+        if frame is not None:
+            return self._concealer.play(frame)
+        filled = self._concealer.conceal()
+        self._concealed += filled is not None
+        return filled
 
     async def send_digits(self, digits: str) -> None:
         """Send keys in place of audio while ``send_frame`` is called; return when the last one has been sent.
@@ -251,13 +280,12 @@ class RtpSession:
             if not sent.done():
                 sent.set_exception(_closed_error())
 
-    def _send(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
-        assert self.remote is not None, "checked by send_frame"
+    def _send(self, remote: Address, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         second = payload_type | 0x80 if marker else payload_type
         header = HEADER.pack(0x80, second, self._sequence, timestamp, self._ssrc)
         self._sequence = self._sequence + 1 & 0xFFFF
         try:
-            self._socket.sendto(header + payload, self.remote)
+            self._socket.sendto(header + payload, remote)
         except OSError as error:
             # A full buffer or a port that is closed for now: audio that is not sent in time is lost.
             log.debug("rtp_send_failed", port=self.port, error=str(error))
@@ -279,54 +307,45 @@ class RtpSession:
                 continue
             self._datagram(data, (source[0], source[1]))
 
-    def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
+    def _datagram(self, data: bytes, source: Address) -> None:
         now = self._clock.now()
         try:
             packet = None if is_rtcp(data) else RtpPacket.parse(data)
         except RtpError:
             packet = None
-        if packet is None or not self._is_agreed(packet.payload_type) or not self._is_peer(source, now):
+        if packet is None or not self._is_agreed(packet.payload_type) or not self._latch.accept(source, now):
             self.packets_ignored += 1
             return
-        self._latch(source)
         first = self._reception.received == 0
         self._reception.count(packet.ssrc, packet.sequence)
         self.last_received_at = now
         if first and self.on_first_packet is not None:
-            self.on_first_packet()
+            self._notify("on_first_packet", self.on_first_packet)
         if self.on_packet is not None:
-            self.on_packet(packet, now)
+            self._notify("on_packet", self.on_packet, packet, now)
         self._deliver(packet, now)
 
     def _deliver(self, packet: RtpPacket, now: float) -> None:
         if packet.payload_type == self._dtmf_receive_type:
             digit = self._dtmf_in.feed(packet)
             if digit is not None and self.on_digit is not None:
-                self.on_digit(digit)
+                self._notify("on_digit", self.on_digit, digit)
         elif packet.payload_type != COMFORT_NOISE:
             self._reception.time(packet.timestamp, now)
             self._buffer.put(packet, now)
+
+    def _notify(self, name: str, callback: Callable[..., None], *arguments: object) -> None:
+        """Call out; what fails there must not keep the next packets from being read."""
+        try:
+            callback(*arguments)
+        except Exception:
+            log.exception("rtp_callback_failed", port=self.port, callback=name)
 
     def _is_agreed(self, payload_type: int) -> bool:
         codec = self._codec
         if codec is not None and payload_type == codec.payload_type:
             return True
         return payload_type == COMFORT_NOISE or payload_type == self._dtmf_receive_type
-
-    def _is_peer(self, source: tuple[str, int], now: float) -> bool:
-        if self._source is None or source == self._source or source[0] == self._source[0]:
-            return True
-        return now - self.last_received_at >= RELATCH_S
-
-    def _latch(self, source: tuple[str, int]) -> None:
-        if source == self._source:
-            return
-        self._source = source
-        if self._symmetric and source != self.remote:
-            log.info(
-                "rtp_source_latched", port=self.port, source_port=source[1], advertised=self.remote == source
-            )
-            self.remote = source
 
 
 def _resolve(sent: asyncio.Future[None]) -> None:
