@@ -1,0 +1,1 @@
+"""From the bytes of the operator's file to plain values with positions; knows no section."""

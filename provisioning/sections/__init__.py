@@ -1,0 +1,1 @@
+"""The typed sections of the operator's file, one module a section; pure data."""

@@ -1,0 +1,37 @@
+"""``agent`` and ``assistants``: who answers, and what it says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from provisioning.sections.section import Duration, Name, Section
+
+
+class AssistantsSection(Section):
+    """Where the assistants' files are, and which one speaks when a rule names none."""
+
+    directory: str | None = None
+    """A folder of assistants' YAML files, looked in before the bundled ones. Default: bundled only."""
+    default: Name = "reception"
+    """The assistant of rules that name none. Default reception."""
+
+
+class AgentSection(Section):
+    """The agent worker."""
+
+    name: Name = "trunkline"
+    """Agent name under which workers register and rules call for them. Default trunkline."""
+    max_calls: int = Field(default=10, ge=1, le=1000)
+    """Calls that one worker takes at once; the next is refused at once. Default 10."""
+    audio_path: Literal["auto", "direct", "room"] = "auto"
+    """How audio reaches the job: a local socket or the room. auto: direct where it can. Default auto."""
+    idle_processes: int = Field(default=2, ge=0, le=100)
+    """Job processes kept warm. Default 2."""
+    drain_timeout: Duration = Field(default=3600.0, le=86400)
+    """How long live calls may go on after SIGTERM. Default 1h."""
+    max_call_duration: Duration = Field(default=3600.0, ge=10, le=86400)
+    """A call is said goodbye to after this. Default 1h."""
+    silence_timeout: Duration = Field(default=60.0, ge=5, le=3600)
+    """A call in which nobody says anything is ended after this. Default 1m."""
