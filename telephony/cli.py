@@ -30,8 +30,10 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="The line's folder. Default: the first free one below var/.")
 ]
 SipPortOption = Annotated[
-    int,
-    typer.Option("--sip-port", min=0, max=65535, help="UDP port for SIP; 0 = the file's, or any free one."),
+    int | None,
+    typer.Option(
+        "--sip-port", min=0, max=65535, help="UDP port for SIP; 0 = any free one. Default: the file's."
+    ),
 ]
 BridgeOption = Annotated[
     str, typer.Option("--bridge", help="embedded, none, or livekit-sip:PATH of its executable.")
@@ -49,7 +51,7 @@ DEFAULT_CONFIG = Path("config/livekit-sip.yaml")
 def up(
     config: ConfigOption = DEFAULT_CONFIG,
     data: DataOption = None,
-    sip_port: SipPortOption = 0,
+    sip_port: SipPortOption = None,
     bridge: BridgeOption = "embedded",
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +67,7 @@ def up(
 def demo(
     config: ConfigOption = DEFAULT_CONFIG,
     data: DataOption = None,
-    sip_port: SipPortOption = 0,
+    sip_port: SipPortOption = None,
     bridge: BridgeOption = "embedded",
     script: Annotated[
         Path | None, typer.Option("--script", help="What the person says. Default: the sample call.")

@@ -7,9 +7,14 @@ bridge as ``telephony.bridge.config`` reads them; livekit-sip gets the keys they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from provisioning.config import LineConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -
     ``rtc.interfaces`` matters: without it media runs over the network card's address even when
     ``node_ip`` is loopback. A room whose last participant left goes after two seconds.
     """
-    return _yaml(
+    return yaml_text(
         {
             "port": ports.livekit,
             "bind_addresses": ["127.0.0.1"],
@@ -49,6 +54,57 @@ def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -
             "logging": {"level": "info", "json": True},
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLinks:
+    """What the bridge is tied to: livekit-server, the bus, and where it reports."""
+
+    ws_url: str
+    api_key: str
+    api_secret: str
+    redis: str
+    events: Path
+    ready_file: Path
+
+
+def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, Any]:
+    """The bridge's file for one machine; keys as ``telephony.bridge.config`` reads them."""
+    section = config.bridge
+    content: dict[str, Any] = {
+        "api_key": links.api_key,
+        "api_secret": links.api_secret,
+        "ws_url": links.ws_url,
+        "redis": {"address": links.redis},
+        "sip_port": ports.sip,
+        "listen_ip": section.listen_ip,
+        "rtp_port": section.rtp_port,
+        "health_port": ports.bridge_health,
+        "sip_ringing_interval": f"{section.sip_ringing_interval:g}s",
+        "media_timeout": f"{section.media_timeout:g}s",
+        "media_timeout_initial": f"{section.media_timeout_initial:g}s",
+        "symmetric_rtp": section.symmetric_rtp,
+        "max_active_calls": section.max_active_calls,
+        "codecs": {f"{codec}/8000": codec in _wanted(config) for codec in ("PCMU", "PCMA")},
+        "jitter_buffer_ms": section.jitter_buffer_ms,
+        "agent_wait_timeout": f"{section.agent_wait_timeout:g}s",
+        "refuse_status": section.refuse_status,
+        "logging": {"level": config.logging.level, "json": True},
+        "events_dir": str(links.events),
+        "ready_file": str(links.ready_file),
+    }
+    if section.nat_1_to_1_ip:
+        content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
+    return content
+
+
+def _wanted(config: LineConfig) -> set[str]:
+    return {str(codec.name) for codec in config.audio_codecs}
+
+
+def yaml_text(content: dict[str, Any]) -> str:
+    """A part's file as YAML, keys in the order given."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def livekit_sip(shared: dict[str, Any]) -> str:
@@ -76,8 +132,4 @@ def livekit_sip(shared: dict[str, Any]) -> str:
     content["rtp_draining_idle_timeout"] = "-1s"
     content["rtp_draining_duration"] = "-1s"
     content["logging"] = {"level": "info", "json": True}
-    return _yaml(content)
-
-
-def _yaml(content: dict[str, Any]) -> str:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return yaml_text(content)

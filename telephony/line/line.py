@@ -14,15 +14,17 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provisioning.apply import apply_line
-from provisioning.config import LineConfig, load_config
-from telephony.errors import DependencyError, StartError, TrunklineError
+from provisioning.config import LineConfig, environment, load_config
+from telephony.errors import DependencyError, PortTakenError, StartError, TrunklineError
 from telephony.line.data import LineData, default_root, write_private
-from telephony.line.files import Ports, livekit_server, livekit_sip
+from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip, yaml_text
+from telephony.line.files import bridge as bridge_file
 from telephony.line.part import Part, PartSpec, last_words
 from telephony.line.ports import free_port, require_free
 from telephony.line.ready import file_written, http_answers, read_ready_file, redis_answers
@@ -42,14 +44,15 @@ _RESTART_WINDOW_S = 120.0
 class LineOptions:
     """What a line is started with.
 
-    ``sip_port`` 0 takes the file's, and if that is 0 any free one. ``data`` None takes the first
-    free folder below ``var/``. ``bridge``: ``embedded``, ``none``, or ``livekit-sip:PATH`` for a
-    livekit-sip executable of one's own.
+    ``sip_port`` None takes the file's, or another free one where that is taken and only this
+    machine can call; 0 takes any free one. ``data`` None takes the first free folder below
+    ``var/``. ``bridge`` is ``embedded``, ``none``, or ``livekit-sip:PATH`` for a livekit-sip
+    executable of one's own.
     """
 
     config: Path = Path("config/livekit-sip.yaml")
     data: Path | None = None
-    sip_port: int = 0
+    sip_port: int | None = None
     bridge: str = "embedded"
 
     def __post_init__(self) -> None:
@@ -118,33 +121,38 @@ class Line:
     def _prepare(self) -> None:
         self._key, self._secret = self.data.credentials()
         self._ports = self._choose_ports()
-        # The file's own ${LIVEKIT_URL:-…} see this line's values; what the operator set wins.
+        # The file's ${LIVEKIT_URL:-…} and its like see this line's own server, key and bus.
         own = {
             "LIVEKIT_URL": f"ws://127.0.0.1:{self._ports.livekit}",
             "LIVEKIT_API_KEY": self._key,
             "LIVEKIT_API_SECRET": self._secret,
             "REDIS_ADDRESS": f"127.0.0.1:{self._ports.redis}",
         }
-        self.config = load_config(self.options.config, env={**os.environ, **own})
+        self.config = load_config(self.options.config, env={**environment(self.options.config), **own})
         self._environment = own
-        if self.options.sip_port == 0 and self.config.bridge.sip_port:
-            require_free(
-                self.config.bridge.sip_port,
-                field="bridge.sip_port",
-                kind=socket.SOCK_DGRAM,
-                address=self.config.bridge.listen_ip,
-            )
+        self._ports = replace(self._ports, sip=self._sip_port())
+
+    def _sip_port(self) -> int:
+        udp, bridge = socket.SOCK_DGRAM, self.config.bridge
+        if self.options.sip_port is not None:
+            return require_free(self.options.sip_port, field="--sip-port", kind=udp, address=bridge.listen_ip)
+        try:
+            return require_free(bridge.sip_port, field="bridge.sip_port", kind=udp, address=bridge.listen_ip)
+        except PortTakenError:
+            # Another line of this machine has it. A carrier, though, would go on calling the old port.
+            if not ip_address(bridge.listen_ip).is_loopback:
+                raise
+            return free_port(udp)
 
     def _choose_ports(self) -> Ports:
         tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
-        sip = self.options.sip_port and require_free(self.options.sip_port, field="--sip-port", kind=udp)
         return Ports(
             redis=free_port(tcp),
             livekit=free_port(tcp),
             livekit_rtc_tcp=free_port(tcp),
             livekit_rtc_udp=free_port(udp),
             worker=free_port(tcp),
-            sip=sip,
+            sip=0,
             bridge_health=free_port(tcp),
         )
 
@@ -230,24 +238,22 @@ class Line:
     def _bridge(self) -> PartSpec:
         ready = self.data.ready / "bridge.json"
         kind, _, program = self.options.bridge.partition(":")
-        content = self.config.bridge_file(
+        links = BridgeLinks(
             ws_url=self._environment["LIVEKIT_URL"],
             api_key=self._key,
             api_secret=self._secret,
             redis=self._environment["REDIS_ADDRESS"],
-            sip_port=self._ports.sip,
-            health_port=self._ports.bridge_health,
-            events_dir=str(self.data.events),
-            ready_file=str(ready),
+            events=self.data.events,
+            ready_file=ready,
         )
+        content = bridge_file(self.config, self._ports, links)
         if kind == "livekit-sip":
-            content["sip_port"] = content["sip_port"] or free_port(socket.SOCK_DGRAM)
             write_private(ready, f'{{"sip_port": {content["sip_port"]}}}')
             file = write_private(self.data.config / "livekit-sip.yaml", livekit_sip(content))
             return self._spec(
                 "livekit-sip", [program, "--config", str(file)], http_answers(self._ports.bridge_health)
             )
-        file = write_private(self.data.config / "bridge.yaml", _yaml(content))
+        file = write_private(self.data.config / "bridge.yaml", yaml_text(content))
         return self._python("bridge", "telephony.bridge", ["--config", str(file)], ready)
 
     def _python(
@@ -286,8 +292,8 @@ class Line:
         """Where the line can be reached now."""
         bridge = read_ready_file(self.data.ready / "bridge.json")
         port = bridge.get("sip_port", 0)
-        number = self.config.first_inbound_number()
-        host = self.config.bridge.advertised_host()
+        number = _first_inbound_number(self.config)
+        host = self.config.bridge.nat_1_to_1_ip or self.config.bridge.listen_ip
         return LineInfo(
             sip=f"sip:{number}@{host}:{port}" if port else "",
             number=number,
@@ -373,7 +379,6 @@ def _first_reason(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((leaf for leaf in leaves if isinstance(leaf, TrunklineError)), leaves[0])
 
 
-def _yaml(content: dict[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+def _first_inbound_number(config: LineConfig) -> str:
+    numbers = (number for trunk in config.sip_trunks if not trunk.outbound_only for number in trunk.numbers)
+    return next(numbers, "")

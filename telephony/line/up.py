@@ -24,7 +24,7 @@ async def run_line(options: LineOptions, screen: Screen, *, as_json: bool) -> No
     stop = stop_requested()
     line = Line(options, on_step=screen.step)
     starting = asyncio.create_task(line.start())
-    if not await _finished_before(starting, stop):
+    if not await finished_before(starting, stop):
         return
     info = starting.result()
     if as_json:
@@ -33,7 +33,7 @@ async def run_line(options: LineOptions, screen: Screen, *, as_json: bool) -> No
     screen.line_is_up(info)
     watching = asyncio.create_task(line.watch(screen.restarted))
     try:
-        if await _finished_before(watching, stop):
+        if await finished_before(watching, stop):
             watching.result()
         screen.say("Stopping…")
     finally:
@@ -49,7 +49,7 @@ def stop_requested() -> asyncio.Event:
     return stop
 
 
-async def _finished_before(task: asyncio.Task[object], stop: asyncio.Event) -> bool:
+async def finished_before(task: asyncio.Task[object], stop: asyncio.Event) -> bool:
     """Wait for the task or the wish to stop; a task that lost is cancelled and has ended."""
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
