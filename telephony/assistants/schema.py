@@ -1,0 +1,248 @@
+"""The file of an assistant: what it says, how a call goes, which tools it has.
+
+Strict: unknown keys, wrong types, a ``goto`` without its state, a placeholder that nothing fills and
+a way round that never lets the caller speak are all refused when the file is read, not in a call.
+``flow`` is what the offline engine follows; ``instructions`` is what a language model is told. An
+assistant may have both, and then works with either.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from telephony.assistants.slots.types import SlotTypeName
+from telephony.assistants.wording import Phrase
+
+BACK: Final = "back"
+"""A ``goto`` that returns to the state from which an intent was answered."""
+
+PLACEHOLDER: Final = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)?)\}")
+"""``{day}`` is a slot as it is spoken, ``{result.text}`` a tool's answer, ``{heard.day}`` see ToolState."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+def _has_words(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise ValueError("there is nothing to say in it")
+    return text
+
+
+def _is_phrase(text: str) -> str:
+    Phrase.parse(text)
+    return text
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""A name inside the file: lower-case letters, digits, underscore."""
+
+Speech = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_has_words)]
+"""What is spoken, at most 1000 characters."""
+
+PhraseText = Annotated[str, AfterValidator(_is_phrase)]
+"""A phrase in the notation of ``wording.Phrase``."""
+
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
+"""A key of the telephone."""
+
+Hours = Annotated[
+    str, StringConstraints(pattern=r"^(closed|([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)$")
+]
+"""``09:00-17:30``, or ``closed``."""
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Choice(_Part):
+    """One thing the caller may want, and where it leads."""
+
+    phrases: list[PhraseText] = Field(default_factory=list)
+    """What is said for it: ``book/make * appointment``."""
+    answer: Literal["yes", "no"] | None = None
+    """Or: agreement, or refusal."""
+    keys: list[Key] = Field(default_factory=list)
+    """Or: keys of the telephone, in quotes."""
+    goto: Name
+    """The state it leads to, or ``back``."""
+
+
+class Intent(Choice):
+    """A choice that is open in every state."""
+
+    answer: None = None
+
+
+class ChoiceState(_Part):
+    """Asks, and chooses by the answer."""
+
+    kind: Literal["choice"]
+    ask: Speech
+    """The question."""
+    hint: str = ""
+    """What the recogniser should expect, as sentences."""
+    choices: list[Choice] = Field(min_length=1)
+    """What may be answered; the first that fits is taken."""
+
+
+class SlotQuestion(_Part):
+    """One blank of a form."""
+
+    slot: Name
+    """Its name, for ``{name}`` in texts."""
+    type: SlotTypeName
+    """What it holds."""
+    ask: Speech
+    """The question for it."""
+    again: Speech | None = None
+    """The question after an answer that held no such thing. Default: ``ask``."""
+    called: list[PhraseText] = Field(default_factory=list)
+    """What a caller calls it who wants to change it. Default: its name."""
+    digits: int | None = Field(default=None, ge=1, le=32)
+    """For ``digits``: how many there must be. Default: any number."""
+    hint: str = ""
+    """What the recogniser should expect. Default: examples of the type."""
+
+
+class FormState(_Part):
+    """Asks for what is missing, reads it back, and lets the caller correct it."""
+
+    kind: Literal["form"]
+    slots: list[SlotQuestion] = Field(min_length=1, max_length=10)
+    """In the order of asking. Days and times are also taken when they are said unasked."""
+    read_back: Speech
+    """The question that repeats everything: ``{day} at {time}, is that right?``."""
+    change: Speech
+    """Asked when the caller says no and nothing else."""
+    goto: Name
+    """Where a confirmed form leads."""
+
+
+class Result(_Part):
+    """What to say and do about a tool's answer."""
+
+    when: dict[Name, str | int | bool] = Field(default_factory=dict)
+    """Values the answer must have; none: any answer."""
+    say: Speech
+    """``{result.text}`` is the answer's ``text``."""
+    clear: list[Name] = Field(default_factory=list)
+    """Slots to ask for again."""
+    goto: Name
+    """Where it leads, or ``back``."""
+
+
+class ToolState(_Part):
+    """Calls a tool and goes on by its answer."""
+
+    kind: Literal["tool"]
+    say: Speech | None = None
+    """Spoken before the call."""
+    call: Name
+    """The tool."""
+    arguments: dict[Name, str] = Field(default_factory=dict)
+    """``{day}`` is the slot's value, ``{heard.day}`` the day in the utterance that led here, if any."""
+    results: list[Result] = Field(min_length=1)
+    """The first that fits is taken; the last must fit any answer, a failure of the tool included."""
+
+    @field_validator("results")
+    @classmethod
+    def _last_fits_all(cls, results: list[Result]) -> list[Result]:
+        if results[-1].when:
+            raise ValueError("the last result must have no `when`, so that every answer has a way on")
+        return results
+
+
+class EndState(_Part):
+    """Says goodbye; the line is hung up when it has been heard."""
+
+    kind: Literal["end"]
+    say: Speech
+    """The goodbye."""
+
+
+State = Annotated[ChoiceState | FormState | ToolState | EndState, Field(discriminator="kind")]
+
+
+class FlowTable(_Part):
+    """A conversation as states."""
+
+    start: Name
+    """The state after the greeting, which must itself ask the state's question."""
+    patience: int = Field(default=3, ge=1, le=10)
+    """Answers in a row that were not understood before ``give_up``. Default 3."""
+    give_up: Name
+    """Where a caller goes who was not understood ``patience`` times."""
+    intents: list[Intent] = Field(default_factory=list)
+    """What can be said in every state, looked at before the state's own choices."""
+    repeat: list[PhraseText] = Field(default_factory=list)
+    """What asks for the last words again."""
+    states: dict[Name, State] = Field(min_length=1)
+    """The states by name."""
+
+
+class Silence(_Part):
+    """What is done about a caller who says nothing."""
+
+    after_s: float = Field(default=8.0, ge=2, le=60)
+    """Silence before each prompt, in s. Default 8."""
+    prompts: list[Speech] = Field(min_length=1, max_length=5)
+    """Said in turn; the open question of the flow follows."""
+    goodbye: Speech
+    """Said after the last; then the line is hung up."""
+
+
+class Operator(_Part):
+    """The person behind the assistant."""
+
+    transfer_to: str | None = Field(default=None, pattern=r"^(sip:[^\s<>]{1,250}|tel:\+?[0-9]{3,20})$")
+    """Where calls are handed over to, ``sip:`` or ``tel:``. Default: nobody can take a call."""
+
+
+class Assistant(_Part):
+    """One assistant, as its file describes it."""
+
+    name: Name
+    """Its name, the same as the file's."""
+    language: Literal["en"] = "en"
+    """The language of its words. Default en."""
+    greeting: Speech
+    """Its first words; say here that it is a machine."""
+    instructions: str = Field(default="", max_length=20_000)
+    """What a language model is told."""
+    tools: list[Name] = Field(default_factory=list)
+    """What it can do."""
+    opening_hours: dict[Weekday, Hours] = Field(default_factory=dict)
+    """For the tools; a day that is missing is closed."""
+    operator: Operator = Operator()
+    """Who takes over."""
+    silence: Silence
+    """When nobody speaks."""
+    not_understood: list[Speech] = Field(min_length=1, max_length=5)
+    """Said in turn when words were not understood; the open question of the flow follows."""
+    time_is_up: Speech
+    """Said when a call has lasted as long as the line allows."""
+    flow: FlowTable | None = None
+    """The conversation without a language model."""
+
+
+def placeholders(text: str) -> list[str]:
+    """The placeholders in a text, without their braces."""
+    return PLACEHOLDER.findall(text)
+
+
+def state_texts(state: Any) -> list[str]:
+    """Every text of a state that is spoken."""
+    if isinstance(state, ChoiceState):
+        return [state.ask]
+    if isinstance(state, EndState):
+        return [state.say]
+    if isinstance(state, ToolState):
+        return [state.say or "", *(result.say for result in state.results)]
+    if isinstance(state, FormState):
+        asked = [text for question in state.slots for text in (question.ask, question.again or "")]
+        return [*asked, state.read_back, state.change]
+    return []

@@ -1,0 +1,1 @@
+"""What assistants can do: one module a tool, each a typed function of the desk and its arguments."""
