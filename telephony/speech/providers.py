@@ -1,0 +1,283 @@
+"""From the ``speech`` section to LiveKit's STT, LLM, TTS and VAD.
+
+Only the configured providers' plugins are imported, and LiveKit lets a plugin be imported on the main
+thread alone: preload ``preload_modules`` in a worker, or build on the main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from livekit.agents import NOT_GIVEN, NotGivenOr, inference, stt, tts
+
+from telephony.errors import ConfigError
+from telephony.logs import get_logger
+from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.speech.engine_link import EngineLink
+from telephony.speech.expectation import Expectation
+from telephony.speech.offline_stt import OfflineStt
+from telephony.speech.offline_tts import OfflineTts
+from telephony.speech.settings import (
+    BundledVadSettings,
+    CartesiaTtsSettings,
+    DeepgramSttSettings,
+    OfflineLlmSettings,
+    OfflineSttSettings,
+    OfflineTtsSettings,
+    OpenAiLlmSettings,
+    SileroVadSettings,
+    TimedLlmSettings,
+    TimedSttSettings,
+    TimedTtsSettings,
+)
+from telephony.speech.timed import TimedLlm, TimedStt, TimedTts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import aiohttp
+    from livekit.agents import llm, vad
+
+    from telephony.speech.dialogue import DialogueEngine
+    from telephony.speech.settings import SpeechSettings, VadSettings
+
+log = get_logger(__name__)
+
+_T = TypeVar("_T")
+_CLOSE_TIMEOUT_S = 3.0
+
+_PLUGINS = {
+    "deepgram": "livekit.plugins.deepgram",
+    "cartesia": "livekit.plugins.cartesia",
+    "openai": "livekit.plugins.openai",
+    "silero": "livekit.plugins.silero",
+}
+
+
+@dataclass(slots=True)
+class Providers:
+    """One call's providers; close them with the call."""
+
+    stt: stt.STT[Any]
+    llm: llm.LLM[Any]
+    tts: tts.TTS[Any]
+    vad: vad.VAD
+    expectation: Expectation
+    """The hint that the offline recogniser reads; nobody reads it with another."""
+    _link: EngineLink | None = field(default=None, repr=False)
+
+    async def aclose(self) -> None:
+        """Close all of them, and the connection to the engine, within 3 s; never fails."""
+        closing = [self.stt.aclose(), self.llm.aclose(), self.tts.aclose()]
+        if self._link is not None:
+            closing.append(self._link.close())
+        bounded = [asyncio.wait_for(each, _CLOSE_TIMEOUT_S) for each in closing]
+        for outcome in await asyncio.gather(*bounded, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                log.warning("provider_not_closed", reason=repr(outcome))
+
+
+def preload_modules(settings: SpeechSettings) -> list[str]:
+    """The modules that a worker should import once before its jobs are forked."""
+    chosen = {settings.stt.provider, settings.llm.provider, settings.tts.provider, settings.vad.provider}
+    return [__name__, *(module for name, module in _PLUGINS.items() if name in chosen)]
+
+
+def check_keys(settings: SpeechSettings, env: Mapping[str, str] = os.environ) -> None:
+    """Whether every configured provider has its key.
+
+    Raises:
+        ConfigError: one has none; names the setting and the variable.
+    """
+    for name, section in (("stt", settings.stt), ("llm", settings.llm), ("tts", settings.tts)):
+        if isinstance(section, DeepgramSttSettings | CartesiaTtsSettings | OpenAiLlmSettings):
+            _api_key(section, f"speech.{name}", env)
+
+
+def build(
+    settings: SpeechSettings,
+    *,
+    engine_socket: str | Path | None = None,
+    dialogue: DialogueEngine | None = None,
+    env: Mapping[str, str] = os.environ,
+    http_session: aiohttp.ClientSession | None = None,
+) -> Providers:
+    """Build the providers of one call; to be called in a running event loop.
+
+    Args:
+        engine_socket: where the speech engine listens; needed when STT or TTS is offline.
+        dialogue: the assistant's flow; needed when the LLM is offline.
+        env: where keys are looked for that the settings do not give.
+        http_session: for Deepgram and Cartesia outside a LiveKit job, which has one of its own.
+
+    Raises:
+        ConfigError: a key, the socket, the flow or a clip is missing; says which setting wants it.
+    """
+    link = None
+    if settings.needs_engine:
+        if engine_socket is None:
+            raise ConfigError(
+                "offline speech needs the speech engine, and its socket is not known",
+                field="speech",
+                fix="Start the engine and set TRUNKLINE_SPEECH_SOCKET.",
+            )
+        link = EngineLink(engine_socket)
+    expectation = Expectation()
+    return Providers(
+        stt=_stt(settings, link, expectation, env, http_session),
+        llm=_llm(settings.llm, dialogue, expectation, env),
+        tts=_tts(settings.tts, link, env, http_session),
+        vad=build_vad(settings.vad),
+        expectation=expectation,
+        _link=link,
+    )
+
+
+def build_vad(settings: VadSettings, *, least_speech_ms: int = 0) -> vad.VAD:
+    """The voice activity detector; one may serve many streams.
+
+    Args:
+        least_speech_ms: raises ``min_speech_ms`` to at least this.
+    """
+    min_speech_s = max(settings.min_speech_ms, least_speech_ms) / 1000
+    if isinstance(settings, BundledVadSettings):
+        return inference.VAD(
+            min_speech_duration=min_speech_s,
+            min_silence_duration=settings.min_silence_ms / 1000,
+            prefix_padding_duration=settings.prefix_padding_ms / 1000,
+            activation_threshold=settings.activation_threshold,
+        )
+    return _silero(settings, min_speech_s)
+
+
+def _silero(settings: SileroVadSettings, min_speech_s: float) -> vad.VAD:
+    from livekit.plugins import silero
+
+    return silero.VAD.load(
+        min_speech_duration=min_speech_s,
+        min_silence_duration=settings.min_silence_ms / 1000,
+        prefix_padding_duration=settings.prefix_padding_ms / 1000,
+        activation_threshold=settings.activation_threshold,
+        sample_rate=settings.sample_rate,
+    )
+
+
+def _stt(
+    settings: SpeechSettings,
+    link: EngineLink | None,
+    expectation: Expectation,
+    env: Mapping[str, str],
+    http_session: aiohttp.ClientSession | None,
+) -> stt.STT[Any]:
+    chosen = settings.stt
+    if isinstance(chosen, TimedSttSettings):
+        return TimedStt(chosen)
+    if isinstance(chosen, OfflineSttSettings):
+        assert link is not None
+        # A detector of its own: a click may stop the agent, but is not worth a transcription.
+        own = build_vad(settings.vad, least_speech_ms=chosen.min_speech_ms)
+        return stt.StreamAdapter(stt=OfflineStt(link, chosen, expectation), vad=own)
+    from livekit.plugins import deepgram
+
+    return deepgram.STT(
+        model=chosen.model,
+        language=chosen.language,
+        interim_results=chosen.interim_results,
+        smart_format=chosen.smart_format,
+        numerals=chosen.numerals,
+        sample_rate=chosen.sample_rate,
+        endpointing_ms=chosen.endpointing_ms,
+        keyterm=chosen.keyterms or NOT_GIVEN,
+        mip_opt_out=chosen.mip_opt_out,
+        api_key=_api_key(chosen, "speech.stt", env),
+        base_url=chosen.base_url,
+        http_session=http_session,
+    )
+
+
+def _llm(
+    chosen: OfflineLlmSettings | OpenAiLlmSettings | TimedLlmSettings,
+    dialogue: DialogueEngine | None,
+    expectation: Expectation,
+    env: Mapping[str, str],
+) -> llm.LLM[Any]:
+    if isinstance(chosen, TimedLlmSettings):
+        return TimedLlm(chosen)
+    if isinstance(chosen, OfflineLlmSettings):
+        if dialogue is None:
+            raise ConfigError(
+                "the assistant has no flow, and an offline line can follow nothing else",
+                field="speech.llm.provider",
+                fix="Give the assistant a flow, or configure a language model.",
+            )
+        return DialogueLlm(dialogue, expectation)
+    from livekit.plugins import openai
+
+    return openai.LLM(
+        model=chosen.model,
+        api_key=_api_key(chosen, "speech.llm", env),
+        base_url=_given(chosen.base_url),
+        temperature=_given(chosen.temperature),
+        max_completion_tokens=_given(chosen.max_completion_tokens),
+        reasoning_effort=_given(chosen.reasoning_effort),
+        parallel_tool_calls=_given(chosen.parallel_tool_calls),
+    )
+
+
+def _tts(
+    chosen: CartesiaTtsSettings | OfflineTtsSettings | TimedTtsSettings,
+    link: EngineLink | None,
+    env: Mapping[str, str],
+    http_session: aiohttp.ClientSession | None,
+) -> tts.TTS[Any]:
+    if isinstance(chosen, TimedTtsSettings):
+        return TimedTts(chosen)
+    if isinstance(chosen, OfflineTtsSettings):
+        assert link is not None
+        return tts.StreamAdapter(tts=OfflineTts(link, chosen))
+    from livekit.plugins import cartesia
+
+    return cartesia.TTS(
+        model=chosen.model,
+        language=chosen.language,
+        voice=chosen.voice,
+        speed=chosen.speed,
+        sample_rate=chosen.sample_rate,
+        word_timestamps=chosen.word_timestamps,
+        api_key=_api_key(chosen, "speech.tts", env),
+        base_url=chosen.base_url,
+        http_session=http_session,
+    )
+
+
+def _api_key(
+    section: DeepgramSttSettings | CartesiaTtsSettings | OpenAiLlmSettings,
+    path: str,
+    env: Mapping[str, str],
+) -> str:
+    if section.api_key is not None and section.api_key.get_secret_value():
+        return section.api_key.get_secret_value()
+    if from_env := env.get(section.api_key_variable, ""):
+        return from_env
+    if isinstance(section, OpenAiLlmSettings) and _is_local(section.base_url):
+        return "unused"
+    raise ConfigError(
+        f"{section.provider} has no API key",
+        field=f"{path}.api_key",
+        fix=f"Set it, or the environment variable {section.api_key_variable}.",
+    )
+
+
+def _is_local(base_url: str | None) -> bool:
+    """Whether a server of one's own, such as Ollama, answers there; it asks for no key."""
+    host = urlsplit(base_url or "").hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _given(value: _T | None) -> NotGivenOr[_T]:
+    return NOT_GIVEN if value is None else value

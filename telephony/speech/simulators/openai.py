@@ -1,0 +1,153 @@
+"""OpenAI's chat completions (``/v1/chat/completions``, ``/v1/models``), as livekit-plugins-openai asks.
+
+Streams server-sent events word by word, tool calls included, and the usage when it is asked for. What is
+answered is asked of a function, a script by default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    Think = Callable[[Sequence[Mapping[str, Any]]], Awaitable["Answer"]]
+    """From the request's messages to the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says, and the functions it calls: pairs of name and arguments."""
+
+    text: str = ""
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+
+def scripted(answers: Sequence[Answer]) -> Think:
+    """Give the answers in turn, from the first again after the last."""
+    endless = itertools.cycle(answers)
+
+    async def think(_: Sequence[Mapping[str, Any]]) -> Answer:
+        return next(endless)
+
+    return think
+
+
+@dataclass(slots=True)
+class OpenAiSimulator:
+    """One simulated OpenAI.
+
+    ``think`` answers; without ``api_key`` every key is good; ``delay_s`` passes before the first word.
+    ``requests`` are the bodies of all requests so far.
+    """
+
+    think: Think = field(default_factory=lambda: scripted([Answer("Hello, how can I help?")]))
+    api_key: str | None = None
+    delay_s: float = 0.05
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    def app(self) -> web.Application:
+        """The server, to be run by ``serving.serve``; ``base_url`` is its root and ``/v1``."""
+        app = web.Application()
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._completions)
+        return app
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self._check(request)
+        model = {"id": "simulated", "object": "model", "created": 0, "owned_by": "trunkline"}
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _completions(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        asked = await request.json()
+        self.requests.append(asked)
+        if not asked.get("model") or not isinstance(asked.get("messages"), list):
+            raise _error(web.HTTPBadRequest, "model and messages are needed")
+        answer = await self.think(asked["messages"])
+        await asyncio.sleep(self.delay_s)
+        completion = _Completion(f"chatcmpl-{next(self._numbers)}", asked["model"], answer)
+        if not asked.get("stream"):
+            return web.json_response(completion.whole())
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        with_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+        for chunk in completion.chunks(with_usage=with_usage):
+            await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        await response.write(b"data: [DONE]\n\n")
+        await response.write_eof()
+        return response
+
+    def _check(self, request: web.Request) -> None:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not key or (self.api_key and not hmac.compare_digest(key, self.api_key)):
+            raise _error(web.HTTPUnauthorized, "Incorrect API key provided.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    id: str
+    model: str
+    answer: Answer
+
+    @property
+    def finish_reason(self) -> str:
+        return "tool_calls" if self.answer.calls else "stop"
+
+    def chunks(self, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+        yield self._chunk({"role": "assistant", "content": ""})
+        for word in _words(self.answer.text):
+            yield self._chunk({"content": word})
+        for call in self._calls():
+            yield self._chunk({"tool_calls": [call]})
+        yield self._chunk({}, self.finish_reason)
+        if with_usage:
+            yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": self._usage()}
+
+    def whole(self) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": self.answer.text or None}
+        if self.answer.calls:
+            message["tool_calls"] = self._calls()
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
+        return self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage()}
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return self._envelope("chat.completion.chunk") | {"choices": [choice]}
+
+    def _calls(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "index": index,
+                "id": f"call_{self.id}_{index}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(dict(arguments))},
+            }
+            for index, (name, arguments) in enumerate(self.answer.calls)
+        ]
+
+    def _envelope(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": int(time.time()), "model": self.model}
+
+    def _usage(self) -> dict[str, int]:
+        words = len(self.answer.text.split())
+        return {"prompt_tokens": 10, "completion_tokens": words, "total_tokens": 10 + words}
+
+
+def _words(text: str) -> list[str]:
+    words = text.split(" ") if text else []
+    return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
+
+
+def _error(kind: type[web.HTTPError], message: str) -> web.HTTPError:
+    body = {"error": {"message": message, "type": "invalid_request_error", "code": None}}
+    return kind(text=json.dumps(body), content_type="application/json")
