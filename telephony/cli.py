@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telephony import logs
 from telephony.errors import TrunklineError
 from telephony.line.screen import Screen
 
@@ -109,6 +110,7 @@ async def _start(make: Any) -> Any:
 
 def main() -> None:
     """Entry point of the console script."""
+    logs.configure("WARNING")
     _mount()
     app(prog_name="trunkline")
 

@@ -20,6 +20,7 @@ from telephony.numbers import mask_all
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from pathlib import Path
 
 _PLAIN_FIELDS = frozenset({"event", "call_id", "sip_call_id", "room_sid", "job_id", "time", "duration_ms"})
 _SECRET_WORDS = ("secret", "password", "token", "api_key", "authorization")
@@ -51,13 +52,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(level: str = "INFO") -> None:
-    """Send this process's logs to standard error as JSON lines; call once at start.
+def configure(level: str = "INFO", path: Path | None = None) -> None:
+    """Send this process's logs to standard error, or to a file, as JSON lines.
 
     Args:
         level: a name that ``logging`` knows, in any case.
+        path: a file to append to instead of standard error, for a process that owns the terminal.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.FileHandler(path) if path else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioning.apply import apply_line
 from provisioning.config import LineConfig, environment, load_config
+from telephony import logs
 from telephony.errors import DependencyError, PortTakenError, StartError, TrunklineError
 from telephony.line.data import LineData, default_root, write_private
 from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip, yaml_text
@@ -28,12 +29,11 @@ from telephony.line.files import bridge as bridge_file
 from telephony.line.part import Part, PartSpec, last_words
 from telephony.line.ports import free_port, require_free
 from telephony.line.ready import file_written, http_answers, read_ready_file, redis_answers
-from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-log = get_logger(__name__)
+log = logs.get_logger(__name__)
 
 LIVEKIT_VERSION = "v1.13.5"
 _RESTARTS = 5
@@ -110,6 +110,7 @@ class Line:
             StartError: a part did not come up; everything is stopped again.
         """
         self.data.open()
+        logs.configure(path=self.data.logs / "supervisor.log")
         try:
             self._prepare()
             await self._start_parts()
@@ -216,8 +217,8 @@ class Line:
         spec = self._spec(
             "livekit-server", [str(program), "--config", str(file)], http_answers(self._ports.livekit)
         )
-        # With participants left it would wait for them; the bridge and the worker are gone by then.
-        spec.stop_timeout_s = 3.0
+        # Asked politely it looks every 5 s whether somebody is left; by then nobody is, and nothing is kept.
+        spec.stop_signal = signal.SIGKILL
         return spec
 
     def _speech_engine(self) -> PartSpec:
