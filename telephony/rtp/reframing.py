@@ -59,6 +59,7 @@ class Reframer:
             return segments.pop(0)[1]
         frame = np.zeros(FRAME_SAMPLES, np.int16)
         filled = position
+        rest: list[tuple[int, Samples]] = []
         while segments and segments[0][0] < end:
             start, samples = segments.pop(0)
             begin, stop = max(start, filled), min(start + len(samples), end)
@@ -66,7 +67,8 @@ class Reframer:
                 frame[begin - position : stop - position] = samples[begin - start : stop - start]
                 filled = stop
             if start + len(samples) > end:
-                self.put(end, samples[end - start :])
+                rest.append((end, samples[end - start :]))
+        segments[:0] = rest
         return frame
 
     def discard_before(self, position: int) -> int:
