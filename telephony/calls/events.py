@@ -10,25 +10,48 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 EventType = Literal[
+    "call.requested",
+    "call.permitted",
+    "call.dialling",
     "call.ringing",
     "call.answered",
     "call.refused",
     "call.ended",
+    "call.reported",
+    "call.amended",
+    "call.transferred",
     "agent.started",
     "agent.interrupted",
     "turn.completed",
     "tool.called",
     "fields.collected",
+    "usage.reported",
     "dtmf.received",
-    "call.transferred",
     "recording.ready",
+    "recording.refused",
+    "recording.stored",
+    "recording.deleted",
+    "room.started",
+    "room.finished",
+    "participant.joined",
+    "participant.left",
 ]
-"""The names an event may have; ``turn.completed`` is one finished utterance of either side."""
+"""The names an event may have; ``turn.completed`` is one finished utterance of either side.
+
+``call.reported`` is one more account of what the record has already, or has yet to settle: each
+source that saw the call end reports it, and the record alone says ``call.ended``, once.
+``call.amended`` tells what an account that came after the end has changed.
+"""
 
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 
-Source = Literal["job", "bridge", "dispatcher", "dialer", "reconciler", "livekit"]
-"""Who saw it; each source numbers its own events of a call from 1, without gaps."""
+Source = Literal["job", "bridge", "dispatcher", "dialer", "reconciler", "livekit", "record"]
+"""Who saw it; each source numbers its own events of a call from 1, without gaps.
+
+``record`` is the api itself, where it draws a conclusion from what the others saw.
+"""
+
+SOURCES: frozenset[str] = frozenset(get_args(Source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +90,8 @@ class Event:
             event_type, time = raw["type"], datetime.fromisoformat(raw["time"])
             if event_type not in EVENT_TYPES:
                 raise ValueError(f"unknown event type {event_type!r}")
+            if raw["source"] not in SOURCES:
+                raise ValueError(f"unknown source {raw['source']!r}")
             if time.tzinfo is None:
                 raise ValueError("the time has no zone")
             return cls(

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-_LIVEKIT_CALL = re.compile(r"^SCL_([0-9A-Za-z]{6,64})$")
-_CALL = re.compile(r"^call_[0-9A-Za-z]{6,64}$")
+from uuid_utils import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LIVEKIT_CALL = re.compile(r"^SCL_([0-9A-Za-z]{6,64})\Z")
+_CALL = re.compile(r"^call_[0-9A-Za-z]{6,64}\Z")
+
+CALL_ID_PATTERN = r"^call_[0-9A-Za-z]{6,64}$"
+"""The form of a call id as JSON Schema writes it."""
+
+CALL_ID_ATTRIBUTE = "trunkline.call_id"
+"""The participant attribute in which an outbound call carries the id that the api minted."""
 
 
 def call_id_from_sip(sip_call_id: str) -> str:
@@ -21,6 +33,25 @@ def call_id_from_sip(sip_call_id: str) -> str:
     if not match:
         raise ValueError(f"not a LiveKit call id: {sip_call_id!r}")
     return f"call_{match.group(1)}"
+
+
+def call_id_from_attributes(attributes: Mapping[str, str]) -> str | None:
+    """The call that a SIP participant belongs to, by its attributes; None when they do not say.
+
+    An outbound call's own id wins over the one LiveKit made for its leg.
+    """
+    minted = attributes.get(CALL_ID_ATTRIBUTE, "")
+    if is_call_id(minted):
+        return minted
+    try:
+        return call_id_from_sip(attributes.get("sip.callID", ""))
+    except ValueError:
+        return None
+
+
+def mint_call_id() -> str:
+    """A new id for an outbound call; ids made later sort after earlier ones."""
+    return f"call_{uuid7().hex}"
 
 
 def is_call_id(text: str) -> bool:

@@ -1,0 +1,354 @@
+"""What each type of event carries, as models; their JSON Schemas are published in docs/events.
+
+Pure. What sources send may lack anything, so no field of theirs is required; what the record itself
+says (``call.ended``, ``call.reported``, ``call.amended``) is complete.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from telephony.calls.outcomes import AnsweredBy, EndedBy, Outcome
+
+LONGEST_TEXT = 8_000
+"""Characters of one string before it is cut."""
+
+SECRET_DIGIT = "•"  # noqa: S105 - what stands where a secret digit was
+"""What is kept of a digit that belongs to an entry marked secret."""
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+SipStatus = Annotated[int, Field(ge=100, le=699)]
+Milliseconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class EventData(BaseModel):
+    """Base of what an event carries; unknown fields are kept as they came."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class CallDescription(EventData):
+    """Who calls whom, over what."""
+
+    direction: Literal["inbound", "outbound"] | None = None
+    from_: Text | None = Field(None, alias="from", description="The calling number as it was sent.")
+    to: Text | None = Field(None, description="The called number as it was sent.")
+    trunk_id: Text | None = Field(None, description="LiveKit's id of the SIP trunk, ST_….")
+    rule_id: Text | None = Field(None, description="LiveKit's id of the dispatch rule, SDR_….")
+    room: Text | None = None
+    sip_call_id: Text | None = Field(None, description="LiveKit's id of the SIP leg, SCL_….")
+    sip_call_id_full: Text | None = Field(None, description="The SIP header Call-ID.")
+    assistant: Text | None = None
+    metadata: dict[str, Any] | None = Field(None, description="What the customer attached to the call.")
+
+
+class CallRequested(CallDescription):
+    """Somebody asked for an outbound call."""
+
+
+class CallPermitted(EventData):
+    """The guard allowed the call to be dialled."""
+
+
+class CallDialling(CallDescription):
+    """The INVITE may have left from now on."""
+
+
+class CallRinging(CallDescription):
+    """An INVITE arrived and is ringing, or the far phone rings."""
+
+    invite_at: AwareDatetime | None = None
+
+
+class CallAnswered(CallDescription):
+    """The call was answered."""
+
+    codec: Text | None = Field(None, description="PCMU or PCMA.")
+    audio_path: Text | None = Field(None, description="direct or room.")
+
+
+class CallRefused(CallDescription):
+    """We refused the INVITE; ``field`` names the setting that did not match."""
+
+    sip_status: SipStatus | None = None
+    field: Text | None = None
+    sentence: Text | None = None
+
+
+class MediaQuality(EventData):
+    """What the bridge measured of one call's RTP."""
+
+    packets_received: Count | None = None
+    packets_sent: Count | None = None
+    packets_lost: Count | None = None
+    packets_late: Count | None = None
+    jitter_ms: Milliseconds | None = None
+    loss_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    mos: Annotated[float, Field(ge=1, le=5)] | None = Field(None, description="E-model estimate, 1 to 4.5.")
+
+
+class Usage(EventData):
+    """What one provider's model was used for."""
+
+    provider: Text = "unknown"
+    model: Text = ""
+    kind: Literal["stt", "llm", "tts", "realtime", "vad", "other"] = "other"
+    audio_s: Annotated[float, Field(ge=0)] = 0
+    characters: Count = 0
+    input_tokens: Count = 0
+    cached_tokens: Count = 0
+    output_tokens: Count = 0
+
+
+class EndReport(EventData):
+    """One source's account of the end: the bridge's SIP leg, the job's session, the reconciler's search."""
+
+    outcome: Outcome | None = None
+    answered_by: AnsweredBy | None = None
+    ended_by: EndedBy | None = None
+    code: Text | None = Field(None, description="A key of the table of causes, such as media_timeout.")
+    cause: Text | None = Field(None, description="Why, in one sentence.")
+    sip_status: SipStatus | None = None
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    quality: MediaQuality | None = None
+    usage: list[Usage] | None = None
+
+
+class CallReported(EndReport):
+    """One more account of a fact: ``fact`` is the type under which the source reported it."""
+
+    fact: Text
+
+
+class FieldValue(EventData):
+    """One collected field of a questionnaire."""
+
+    value: Any = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    turn: Count | None = Field(None, description="The public seq or the number of the turn it came from.")
+
+
+class Cost(EventData):
+    """What the call cost by the price table of its time; micro-units of ``currency``."""
+
+    currency: Text = "USD"
+    total_micros: Count = 0
+    lines: list[dict[str, Any]] = []
+
+
+class CallSummary(EventData):
+    """A finished call in one object."""
+
+    outcome: Outcome
+    answered_by: AnsweredBy | None = None
+    ended_by: EndedBy
+    code: Text
+    cause: Text
+    sip_status: SipStatus | None = None
+    direction: Literal["inbound", "outbound"]
+    from_: dict[str, Any] | None = Field(None, alias="from")
+    to: dict[str, Any] | None = None
+    started_at: AwareDatetime
+    answered_at: AwareDatetime | None = None
+    ended_at: AwareDatetime
+    duration_s: Annotated[float, Field(ge=0)]
+    talk_s: Annotated[float, Field(ge=0)]
+    assistant: Text | None = None
+    quality: MediaQuality | None = None
+    fields: dict[str, FieldValue] | None = None
+    missing_fields: list[Text] | None = None
+    cost: Cost | None = None
+    missing_events: dict[str, list[list[int]]] | None = None
+
+
+class CallAmended(EventData):
+    """What accounts that came after the end have changed in the summary: name to new value."""
+
+    changes: dict[str, Any]
+
+
+class CallTransferred(EventData):
+    """The caller was handed over, or the attempt failed."""
+
+    to: Text | None = None
+    kind: Literal["cold", "warm", "second_leg"] | None = None
+    ok: bool | None = None
+    sip_status: SipStatus | None = None
+    cause: Text | None = None
+
+
+class DeclaredField(EventData):
+    """A field that an assistant declares to collect."""
+
+    name: Text = ""
+    type: Literal["text", "number", "integer", "boolean", "date", "time", "phone", "email", "choice"] = "text"
+    prompt: Text = ""
+    required: bool = False
+    read_back: bool = False
+    choices: list[Text] | None = None
+
+
+class AgentStarted(EventData):
+    """The agent is ready for the call."""
+
+    assistant: Text | None = None
+    config_version: Text | None = Field(None, description="Version of the assistant's file.")
+    language: Text | None = None
+    audio_path: Text | None = None
+    providers: dict[str, Any] | None = None
+    declared_fields: list[DeclaredField] | None = None
+    room: Text | None = None
+    job_id: Text | None = None
+
+
+class AgentInterrupted(EventData):
+    """The caller spoke and the agent stopped."""
+
+    text: Text | None = Field(None, description="What the agent had said until then.")
+    word: Text | None = Field(None, description="The last word that was heard.")
+    silence_ms: Milliseconds | None = None
+
+
+class TurnLatency(EventData):
+    """Where the time between the caller's last and the agent's first sound went, in ms."""
+
+    end_of_turn_ms: Milliseconds | None = None
+    transcription_ms: Milliseconds | None = None
+    llm_ms: Milliseconds | None = None
+    tts_ms: Milliseconds | None = None
+    total_ms: Milliseconds | None = None
+
+
+class TurnCompleted(EventData):
+    """One finished utterance of either side."""
+
+    who: Literal["caller", "agent", "unknown"] = "unknown"
+    text: Text = ""
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    interrupted: bool = False
+    interrupted_at: Text | None = Field(None, description="The word at which the agent was interrupted.")
+    latency_ms: Milliseconds | None = Field(None, description="Caller's last sound to agent's first.")
+    latency: TurnLatency | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    language: Text | None = None
+
+
+class ToolCalled(EventData):
+    """The agent called a tool."""
+
+    name: Text = ""
+    arguments: Any = None
+    result: Any = None
+    ok: bool | None = None
+    duration_ms: Milliseconds | None = None
+
+
+class FieldsCollected(EventData):
+    """Values for fields of the assistant's questionnaire; later ones replace earlier ones."""
+
+    fields: dict[str, FieldValue] = {}
+    declared: list[DeclaredField] | None = None
+
+
+class UsageReported(EventData):
+    """What the call used so far; the last report stands for the whole call."""
+
+    usage: list[Usage] = []
+
+
+class DtmfReceived(EventData):
+    """A key the caller pressed; the digit of a secret entry is never kept."""
+
+    digit: Annotated[str, Field(pattern=r"^[0-9A-D*#•]$")] = SECRET_DIGIT
+    secret: bool = False
+
+
+class RecordingReady(EventData):
+    """A recording lies where the audio path left it."""
+
+    path: Text = ""
+    format: Text = "wav"
+    channels: Count | None = None
+    sample_rate: Count | None = None
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    started_at: AwareDatetime | None = None
+
+
+class RecordingRefused(EventData):
+    """A party refused to be recorded: what was recorded is deleted, and nothing more is kept."""
+
+    by: Text | None = None
+
+
+class RecordingStored(EventData):
+    """A recording is in the store."""
+
+    recording_id: Text
+    format: Text
+    bytes: Count
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    sha256: Text | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class RecordingDeleted(EventData):
+    """A recording is gone from the store."""
+
+    recording_id: Text
+    reason: Literal["refused", "retention", "request"]
+
+
+class RoomFact(EventData):
+    """A room of LiveKit started or finished."""
+
+    room: Text = ""
+    sid: Text | None = None
+
+
+class ParticipantFact(CallDescription):
+    """A participant joined or left the call's room."""
+
+    identity: Text | None = None
+    kind: Text | None = None
+    sid: Text | None = None
+    status: Text | None = Field(None, description="sip.callStatus at that moment.")
+    reason: Text | None = Field(None, description="LiveKit's disconnect reason.")
+
+
+DATA: dict[str, type[EventData]] = {
+    "call.requested": CallRequested,
+    "call.permitted": CallPermitted,
+    "call.dialling": CallDialling,
+    "call.ringing": CallRinging,
+    "call.answered": CallAnswered,
+    "call.refused": CallRefused,
+    "call.ended": CallSummary,
+    "call.reported": CallReported,
+    "call.amended": CallAmended,
+    "call.transferred": CallTransferred,
+    "agent.started": AgentStarted,
+    "agent.interrupted": AgentInterrupted,
+    "turn.completed": TurnCompleted,
+    "tool.called": ToolCalled,
+    "fields.collected": FieldsCollected,
+    "usage.reported": UsageReported,
+    "dtmf.received": DtmfReceived,
+    "recording.ready": RecordingReady,
+    "recording.refused": RecordingRefused,
+    "recording.stored": RecordingStored,
+    "recording.deleted": RecordingDeleted,
+    "room.started": RoomFact,
+    "room.finished": RoomFact,
+    "participant.joined": ParticipantFact,
+    "participant.left": ParticipantFact,
+}
+"""The model of each public type of event."""
+
+OF_THE_RECORD: frozenset[str] = frozenset(
+    {"call.reported", "call.amended", "recording.stored", "recording.deleted"}
+)
+"""Types that only the record itself tells; no source may send them."""

@@ -1,0 +1,1 @@
+"""What a call is: pure decisions over events in any order."""
