@@ -96,8 +96,8 @@ class BridgeConfig(_Section):
     """The address announced in Contact and SDP; needed when ``listen_ip`` is 0.0.0.0."""
     sip_port: int = Field(default=5060, ge=0, le=65535)
     """UDP; 0 = any free port, told in ``ready_file``."""
-    rtp_port: tuple[int, int] = (10000, 20000)
-    """``first-last``; one even port a call."""
+    rtp_port: str = Field(default="10000-20000", pattern=r"^(0|\d{4,5}-\d{4,5})$")
+    """``first-last``; one even port a call. ``0`` = any free ports."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """HTTP on 127.0.0.1: health, and ``/metrics`` for Prometheus. Unset = off, 0 = any free port."""
     sip_ringing_interval: Duration = Field(default=1.0, ge=0.2, le=60)
@@ -143,9 +143,10 @@ class BridgeConfig(_Section):
                 )
         if not self.audio_codecs:
             problems.append("codecs: PCMU/8000 and PCMA/8000 are both off, so no call could be taken")
-        first, last = self.rtp_port
-        if not 1024 <= first <= last <= 65535:
-            problems.append("rtp_port must be first-last within 1024 to 65535")
+        if self.rtp_port != "0":
+            first, last = (int(port) for port in self.rtp_port.split("-"))
+            if not 1024 <= first < last <= 65535:
+                problems.append("rtp_port must be first-last within 1024 to 65535")
         try:
             self.redis.to_address()
         except ValueError as error:
@@ -207,8 +208,6 @@ def read_config(raw: Mapping[str, Any], env: Mapping[str, str], *, base: Path = 
         if not settings.get(key) and value and not (key == "api_secret" and settings.get("api_secret_file")):
             settings[key] = value
     _read_secret_file(settings, base)
-    if isinstance(ports := settings.get("rtp_port"), str):
-        settings["rtp_port"] = _parse_range(ports)
     try:
         return BridgeConfig.model_validate(settings)
     except ValidationError as error:
@@ -225,13 +224,6 @@ def _read_secret_file(settings: dict[str, Any], base: Path) -> None:
         settings["api_secret"] = (base / str(name)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name} cannot be read: {_one_line(error)}.", field="api_secret_file") from error
-
-
-def _parse_range(text: str) -> tuple[int, int]:
-    first, dash, last = text.partition("-")
-    if not dash or not first.strip().isdecimal() or not last.strip().isdecimal():
-        raise ConfigError(f"{text!r} is not a range.", field="rtp_port", fix="Write it as 10000-20000.")
-    return int(first), int(last)
 
 
 def _is_ipv4(text: str) -> bool:

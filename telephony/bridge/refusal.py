@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from telephony.bridge.ending import SERVER_LOST
 from telephony.bridge.io_service import AuthError, Dispatch, DispatchResult, TrunkAuthentication
 from telephony.numbers import mask
 
 if TYPE_CHECKING:
+    from telephony.bridge.ending import Ending
     from telephony.errors import BusError, RtpError, SdpError, SipParseError
 
 RETRY_AFTER_S = 5
@@ -201,9 +203,11 @@ def agent_silent(waited_s: float) -> Refusal:
     )
 
 
-def room_closed() -> Refusal:
-    """The room was deleted, or the caller removed from it, while the call was ringing."""
-    return Refusal(486, "Rejected", "room", "The room was closed while the call was ringing.")
+def room_closed(how: Ending) -> Refusal:
+    """We lost the room while the call was ringing."""
+    if how is SERVER_LOST:
+        return room_failed("the connection to livekit-server was lost")
+    return Refusal(486, "Rejected", "room", f"While the call was ringing: {how.sentence}")
 
 
 def at_capacity(limit: int) -> Refusal:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from livekit import rtc
 
+from telephony.bridge.people import People
 from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
@@ -27,38 +27,6 @@ _LEAVE_TIMEOUT_S = 3.0
 _CONNECT_TIMEOUT_S = 5.0
 
 _DIGIT_CODES = {digit: code for code, digit in enumerate("0123456789*#ABCD")}
-
-CLIENT_INITIATED = rtc.DisconnectReason.CLIENT_INITIATED
-ROOM_DELETED = rtc.DisconnectReason.ROOM_DELETED
-PARTICIPANT_REMOVED = rtc.DisconnectReason.PARTICIPANT_REMOVED
-DUPLICATE_IDENTITY = rtc.DisconnectReason.DUPLICATE_IDENTITY
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Who else is in the room.
-
-    Args:
-        agents: participants of kind AGENT.
-        sip: other callers.
-        audible: participants, agents or not, with a published audio track.
-        others: everybody that is neither agent nor caller nor recorder.
-    """
-
-    agents: int = 0
-    sip: int = 0
-    audible: int = 0
-    others: int = 0
-
-    @property
-    def anybody(self) -> bool:
-        """Whether there is somebody who could answer."""
-        return bool(self.agents or self.sip or self.others)
-
-    @property
-    def can_talk(self) -> bool:
-        """Whether a caller who stays has somebody to talk to."""
-        return bool(self.agents or self.audible)
 
 
 class CallerInRoom:
@@ -106,7 +74,9 @@ class CallerInRoom:
         room.local_participant.register_rpc_method("lk.sip.EndCall", self._end_call)
         self._subscribe_all()
 
-    async def leave(self, reason: int = CLIENT_INITIATED) -> None:
+    async def leave(
+        self, reason: rtc.DisconnectReason.ValueType = rtc.DisconnectReason.CLIENT_INITIATED
+    ) -> None:
         """Leave; bounded by three seconds, harmless when repeated or never joined."""
         room, self._room = self._room, None
         self._leaving = True
@@ -114,7 +84,7 @@ class CallerInRoom:
             return
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
-                await room.disconnect(reason=rtc.DisconnectReason.ValueType(reason))
+                await room.disconnect(reason=reason)
         except TimeoutError:
             log.warning("room_leave_timed_out")
 
@@ -156,7 +126,7 @@ class CallerInRoom:
                 publication.kind == rtc.TrackKind.KIND_AUDIO
                 for publication in participant.track_publications.values()
             )
-        return People(agents, sip, audible, others)
+        return People(agents, sip, others, audible)
 
     async def set_attributes(self, attributes: dict[str, str]) -> None:
         """Change attributes; a failure is logged, since no call should end for it."""

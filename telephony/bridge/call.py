@@ -1,0 +1,288 @@
+"""What every call shares, whoever dialled: a phone leg, a participant, an audio path, and one end.
+
+Guarantees. ``over`` is resolved once, by whatever ends the call first; ``release`` then lets go of
+everything within its bounds: the phone is told first, the room left next, the port given back last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from telephony.bridge import attributes, ending
+from telephony.bridge.media import MediaLeg
+from telephony.bridge.room import CallerInRoom
+from telephony.bridge.room_media import RoomMedia
+from telephony.bridge.watch import CallWatch, Limits
+from telephony.errors import RtpError, SdpError
+from telephony.logs import get_logger
+from telephony.sip.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from livekit import rtc
+
+    from telephony.bridge.agreement import MediaAgreement
+    from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.ending import Ending
+    from telephony.bridge.io_service import IoService
+    from telephony.bridge.livekit_rooms import LiveKitRooms
+    from telephony.bridge.media import CallMedia
+    from telephony.bridge.people import People
+    from telephony.bridge.record import CallRecord
+    from telephony.clock import Clock
+    from telephony.rtp.clock import MediaClock
+    from telephony.rtp.ports import PortPool
+    from telephony.rtp.session import RtpSession
+    from telephony.sip.incoming import IncomingRequest
+    from telephony.sip.session import DialogSession
+
+log = get_logger(__name__)
+
+FIRST_PACKET_S = 1.0
+"""How long the phone's first RTP packet is waited for before the call counts as active."""
+
+_KEYS_WAITING = 64
+_BYE_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """What calls use of their process."""
+
+    config: BridgeConfig
+    clock: Clock
+    media_clock: MediaClock
+    ports: PortPool
+    io: IoService
+    rooms: LiveKitRooms
+
+
+class Call:
+    """One call; ``inbound`` says how it comes about.
+
+    Attributes:
+        over: why the call ended, once it did.
+        on_audible: somebody's audio is subscribed.
+        on_people: somebody came or left while it rings.
+    """
+
+    def __init__(self, services: CallServices, record: CallRecord) -> None:
+        self.services = services
+        self.record = record
+        self.over: Outcome[Ending] = Outcome()
+        self.on_audible: Callable[[], None] | None = None
+        self.on_people: Callable[[People], None] | None = None
+        self.caller = CallerInRoom()
+        self.media: CallMedia = self._room_media()
+        self.rtp: RtpSession | None = None
+        self.agreement: MediaAgreement | None = None
+        self.session: DialogSession | None = None
+        self.bye_headers: dict[str, str] = {}
+        """The trunk's ``attributes_to_headers``, for our BYE."""
+        self._leg: MediaLeg | None = None
+        self._watch: CallWatch | None = None
+        self._first_packet = asyncio.Event()
+        self._keys_up: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
+        self._keys_down: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
+        self._workers: list[asyncio.Task[None]] = []
+
+    def _room_media(self) -> RoomMedia:
+        media = RoomMedia(self.caller)
+
+        def track_came(track: rtc.RemoteAudioTrack) -> None:
+            media.add_track(track)
+            self.record.mark("agent_track")
+            if self.on_audible is not None:
+                self.on_audible()
+
+        self.caller.on_track = track_came
+        self.caller.on_people = self._people_changed
+        self.caller.on_digit = lambda digit: _put(self._keys_down, digit)
+        self.caller.on_trouble = self._server_trouble
+        self.caller.on_closed = lambda reason: self.end(ending.by_room(reason))
+        self.caller.on_end_call = lambda: self.end(ending.AGENT_HUNG_UP)
+        return media
+
+    def end(self, how: Ending) -> None:
+        """End the call; only the first reason counts."""
+        self.over.set(how)
+
+    def use_rtp(self, rtp: RtpSession, agreement: MediaAgreement) -> None:
+        """Take the phone's media; nothing is heard or sent before ``connect``."""
+        self.rtp, self.agreement = rtp, agreement
+        rtp.on_first_packet = self._first_packet.set
+        rtp.on_digit = lambda digit: _put(self._keys_up, digit)
+
+    def connect(self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup) -> None:
+        """The phone is connected: let both sides hear each other from the next tick on."""
+        rtp = self.rtp
+        assert rtp is not None, "media is agreed before a call is connected"
+        self.session = session
+        session.on_request = self._in_dialog
+        session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
+        self._leg = MediaLeg(rtp, self.media, self.services.media_clock)
+        self._leg.start()
+        self.record.mark("answered")
+        self._watch = CallWatch(
+            self.services.clock,
+            limits,
+            heard_at=lambda: rtp.last_received_at if rtp.packets_received else None,
+            on_ending=self.end,
+        )
+        self._watch.start(self.caller.people())
+        self._workers = [
+            tasks.create_task(self._become_active()),
+            tasks.create_task(self._watch_dialog(session)),
+            tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
+            tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
+        ]
+
+    async def converse(self) -> Ending:
+        """Wait for the end."""
+        return await self.over.wait(self.services.clock, 2 * MAX_CONVERSATION_S)
+
+    async def release(self, *, says_bye: bool) -> None:
+        """Let go of phone, room and port; bounded by about ten seconds, whatever the others do."""
+        if self._watch is not None:
+            self._watch.close()
+        if self._leg is not None:
+            self._leg.stop()
+        for worker in self._workers:
+            worker.cancel()
+        bye = asyncio.create_task(self._say_bye()) if says_bye else None
+        try:
+            if self.session is not None:
+                await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"})
+            await self.caller.leave()
+            await self.media.close()
+        finally:
+            if bye is not None:
+                await asyncio.wait({bye}, timeout=_BYE_WAIT_S)
+            elif self.session is not None:
+                # Not after a BYE: the endpoint goes on repeating one that was not answered.
+                self.session.close()
+            self.drop()
+
+    def drop(self) -> None:
+        """Stop media and give the port back at once; harmless when repeated."""
+        if self._leg is not None:
+            self._leg.stop()
+        if self.rtp is not None:
+            self.rtp.close()
+
+    def rtp_statistics(self) -> dict[str, Any]:
+        """The phone's packets, for event and log."""
+        rtp = self.rtp
+        if rtp is None:
+            return {"packets": 0, "lost": 0, "jitter_ms": 0.0}
+        stats = rtp.stats
+        return {
+            "packets": stats.received,
+            "packets_sent": rtp.packets_sent,
+            "packets_ignored": rtp.packets_ignored,
+            "lost": stats.lost,
+            "late": stats.late,
+            "reordered": stats.reordered,
+            "duplicates": stats.duplicates,
+            "jitter_ms": round(stats.jitter_ms, 2),
+        }
+
+    # What the room says
+
+    def _people_changed(self, people: People) -> None:
+        if self._watch is not None:
+            self._watch.people(people)
+        elif self.on_people is not None:
+            self.on_people(people)
+
+    def _server_trouble(self, is_mending: bool) -> None:
+        log.warning("livekit_lost" if is_mending else "livekit_back", call_id=self.record.call_id)
+        if self._watch is None:
+            return
+        if is_mending:
+            self._watch.server_lost()
+        else:
+            self._watch.server_back(self.caller.people())
+
+    # What the phone says
+
+    def _in_dialog(self, incoming: IncomingRequest) -> None:
+        if incoming.method == "BYE":
+            self.end(ending.CALLER_HUNG_UP)
+        elif incoming.method in ("INVITE", "UPDATE"):
+            self._renegotiate(incoming)
+        elif incoming.method == "OPTIONS":
+            incoming.respond(200)
+        else:
+            incoming.respond(405)
+
+    def _renegotiate(self, incoming: IncomingRequest) -> None:
+        agreement = self.agreement
+        assert agreement is not None, "media is agreed before a call is connected"
+        offer = incoming.request.body
+        try:
+            if not offer:
+                # An UPDATE without a body only refreshes the session.
+                incoming.respond(200, body=agreement.offer_again() if incoming.method == "INVITE" else b"")
+                return
+            answer = agreement.take(offer)
+        except SdpError as error:
+            log.warning("offer_refused", call_id=self.record.call_id, reason=str(error))
+            incoming.respond(488)
+            return
+        incoming.respond(200, body=answer.body)
+        if self._watch is not None:
+            self._watch.held(not answer.receives)
+        log.info("media_renegotiated", call_id=self.record.call_id, direction=answer.direction)
+
+    async def _watch_dialog(self, session: DialogSession) -> None:
+        await session.ended.wait()
+        self.end(ending.CALLER_HUNG_UP if session.ended_by == "remote" else ending.CALLER_VANISHED)
+
+    async def _become_active(self) -> None:
+        """Tell the room that the phone is there: at its first packet, or after a second without one."""
+        try:
+            async with asyncio.timeout(FIRST_PACKET_S):
+                await self._first_packet.wait()
+            self.record.mark("first_rtp")
+        except TimeoutError:
+            log.info("no_rtp_yet", call_id=self.record.call_id)
+        await self.caller.set_attributes({attributes.CALL_STATUS: "active"})
+        self.record.mark("active")
+
+    async def _key_from_phone(self, digit: str) -> None:
+        self.record.emit("dtmf.received", digit=digit)
+        await self.caller.publish_digit(digit)
+
+    async def _key_from_room(self, digit: str) -> None:
+        if self.rtp is None:
+            return
+        try:
+            await self.rtp.send_digits(digit)
+        except RtpError as error:
+            log.warning("digit_not_sent", call_id=self.record.call_id, reason=str(error))
+
+    async def _say_bye(self) -> None:
+        if self.session is None or self.session.ended.is_set():
+            return
+        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers)
+        await self.session.bye(headers)
+
+
+MAX_CONVERSATION_S = 48 * 3600.0
+
+
+def _put(queue: asyncio.Queue[str], digit: str) -> None:
+    if queue.full():
+        # More keys than a person can press: whoever sends them loses the rest.
+        log.warning("digit_dropped", waiting=queue.qsize())
+        return
+    queue.put_nowait(digit)
+
+
+async def _work_through(queue: asyncio.Queue[str], handle: Callable[[str], Awaitable[None]]) -> None:
+    while True:
+        await handle(await queue.get())

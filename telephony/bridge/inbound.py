@@ -1,0 +1,355 @@
+"""One inbound call, from INVITE to its end.
+
+Mirrors livekit/sip v1.11.0 ``pkg/sip/inbound.go``: 100, trunk, digest, 180 until the agent is there,
+dispatch rule, media, room, 200 when somebody's audio is subscribed, ``active`` with the phone's first
+packet. Guarantee: every INVITE gets a final answer, and whatever happens nothing of the call stays:
+no task, no port, no participant, no room that was made for it and never used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from telephony.bridge import attributes, ending, refusal
+from telephony.bridge.agreement import MediaAgreement
+from telephony.bridge.answering import RINGING_TIMEOUT_S, AnswerGate
+from telephony.bridge.call import Call
+from telephony.bridge.ending import Ending
+from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
+from telephony.bridge.refusal import Refusal
+from telephony.bridge.trunk_auth import Judgement
+from telephony.bridge.watch import MAX_DURATION_S, Limits
+from telephony.errors import BusError, LiveKitError, RtpError, SdpError, SipError, SipParseError
+from telephony.logs import get_logger
+from telephony.rtp.session import RtpSession
+
+if TYPE_CHECKING:
+    from telephony.bridge.call import CallServices
+    from telephony.bridge.record import CallRecord
+    from telephony.bridge.trunk_auth import TrunkAuth
+    from telephony.clock import TimerHandle
+    from telephony.sip.incoming import IncomingInvite
+
+log = get_logger(__name__)
+
+_JOIN_TIMEOUT_S = 6.0
+_LATE_JOIN_S = 30.0
+
+
+class InboundCall:
+    """One INVITE that was not refused at the door.
+
+    Args:
+        sip_call_id: ``SCL_…``: LiveKit's id of the call, and our tag.
+    """
+
+    def __init__(
+        self,
+        invite: IncomingInvite,
+        sip_call_id: str,
+        services: CallServices,
+        trunk_auth: TrunkAuth,
+        record: CallRecord,
+    ) -> None:
+        self._invite = invite
+        self._sip_call_id = sip_call_id
+        self._services = services
+        self._trunk_auth = trunk_auth
+        self._record = record
+        self._call = Call(services, record)
+        self._trunk = TrunkAuthentication()
+        self._dispatch = Dispatch()
+        self._gate: AnswerGate | None = None
+        self._joining: asyncio.Task[Refusal | None] | None = None
+        self._ringing: TimerHandle | None = None
+        self._challenge = ""
+        self._stopping: Refusal | None = None
+        record.mark("invite")
+        invite.on_cancelled = self._cancelled
+
+    @property
+    def answered(self) -> bool:
+        """Whether the call was answered."""
+        return self._call.session is not None
+
+    def stop(self) -> None:
+        """End the call now, because the bridge stops."""
+        self._stopping = refusal.draining()
+        if self._gate is not None:
+            self._gate.refuse(self._stopping)
+        self._call.end(ending.BRIDGE_STOPPED)
+
+    async def run(self) -> Refusal | Ending | None:
+        """Carry the call from here to its end, which is written down unless it is a refusal.
+
+        Returns:
+            Why it was refused, how it ended, or None if the caller was asked for credentials.
+        """
+        structlog.contextvars.bind_contextvars(call_id=self._record.call_id)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                result = await self._carry(tasks)
+        finally:
+            self._call.drop()
+        if isinstance(result, Ending):
+            self._record.ended(
+                result,
+                sip_status=200 if self.answered else 487,
+                rtp=self._call.rtp_statistics(),
+                media=self._call.media.statistics(),
+            )
+        return result
+
+    async def _carry(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
+        result: Refusal | Ending | None
+        try:
+            result = await self._sequence(tasks)
+        except Exception as error:
+            log.exception("call_failed", call_id=self._record.call_id)
+            result = ending.BRIDGE_FAILED if self.answered else refusal.internal(error)
+        try:
+            await self._release(result)
+        except Exception:
+            log.exception("call_release_failed", call_id=self._record.call_id)
+        return result
+
+    async def _sequence(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
+        steps = (
+            self._read_invite,
+            self._find_trunk,
+            self._find_room,
+            self._open_media,
+            lambda: self._join(tasks),
+            self._wait_for_agent,
+        )
+        for step in steps:
+            refused = await step()
+            if self._invite.cancelled.is_set():
+                return ending.CALLER_CANCELLED
+            if refused or self._stopping:
+                return self._stopping or refused
+            if self._challenge:
+                return None
+        return await self._answer(tasks)
+
+    # Steps: each returns why the call is refused, or None to go on
+
+    async def _read_invite(self) -> Refusal | None:
+        """See that the headers of a dialog are there before anybody is asked about the call."""
+        request = self._invite.request
+        try:
+            if not request.from_.tag:
+                raise SipParseError("it has no tag", field="From")
+            if request.contact is None or not request.contact.uri.is_sip:
+                raise SipParseError("it names no address to answer to", field="Contact")
+        except SipParseError as error:
+            return refusal.malformed(error)
+        return None
+
+    async def _find_trunk(self) -> Refusal | None:
+        request = self._invite.request
+        self._description = describe_call(request, self._invite.source[0], self._sip_call_id)
+        try:
+            self._trunk = await self._services.io.authenticate(self._description)
+        except BusError as error:
+            return refusal.bus_failed(error)
+        self._record.mark("auth")
+        self._record.fields["trunk_id"] = self._trunk.trunk_id
+        refused = refusal.by_trunk(self._trunk, self._called)
+        if refused is not None:
+            return refused
+        verdict = self._trunk_auth.judge(request, self._trunk)
+        if verdict.judgement is Judgement.ASK:
+            self._challenge = verdict.challenge
+        elif verdict.judgement is not Judgement.ACCEPTED:
+            return refusal.wrong_credentials(
+                self._trunk.trunk_id, username_matches=verdict.judgement is Judgement.WRONG_PASSWORD
+            )
+        else:
+            self._ring()
+        return None
+
+    async def _find_room(self) -> Refusal | None:
+        try:
+            self._dispatch = dispatch = await self._services.io.evaluate(
+                self._description, self._trunk.trunk_id
+            )
+        except BusError as error:
+            return refusal.bus_failed(error)
+        self._record.mark("dispatch")
+        self._record.fields.update(rule_id=dispatch.rule_id, room=dispatch.room_name)
+        refused = refusal.by_dispatch(dispatch, self._called)
+        if refused is not None:
+            return refused
+        self._call.bye_headers = dict(dispatch.attributes_to_headers)
+        self._record.emit(
+            "call.ringing",
+            sip_call_id=self._sip_call_id,
+            direction="inbound",
+            # The rule may hide the caller's number: then it is not among the attributes.
+            caller=dispatch.attributes.get(attributes.PHONE_NUMBER),
+            called=dispatch.attributes.get(attributes.TRUNK_PHONE_NUMBER),
+            trunk_id=dispatch.trunk_id,
+            rule_id=dispatch.rule_id,
+            room=dispatch.room_name,
+        )
+        return None
+
+    async def _open_media(self) -> Refusal | None:
+        config = self._services.config
+        codecs = config.audio_codecs
+        if self._dispatch.codecs:
+            codecs = [name for name in codecs if name in self._dispatch.codecs]
+        try:
+            rtp = await RtpSession.open(
+                address=config.listen_ip,
+                ports=self._services.ports,
+                clock=self._services.clock,
+                jitter_buffer_ms=config.jitter_buffer_ms,
+                symmetric=config.symmetric_rtp,
+            )
+        except RtpError as error:
+            return refusal.no_port(error)
+        agreement = MediaAgreement(rtp, codecs=codecs, dtmf=config.dtmf, address=config.advertised_ip)
+        self._call.use_rtp(rtp, agreement)
+        try:
+            agreement.take(self._invite.request.body)
+        except SdpError as error:
+            return refusal.no_media(error)
+        return None
+
+    async def _join(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        request, config = self._invite.request, self._services.config
+        self._gate = AnswerGate(
+            self._services.clock,
+            invited_at=self._record.at("invite") or self._services.clock.now(),
+            agent_wait_s=config.agent_wait_timeout,
+            ringing_s=self._dispatch.ringing_timeout_s or RINGING_TIMEOUT_S,
+            refuse_status=config.refuse_status,
+        )
+        self._call.on_audible = self._gate.audible
+        self._call.on_people = self._gate.people
+        joined_with = attributes.call_attributes(
+            self._dispatch.attributes,
+            attributes.header_attributes(
+                request.headers,
+                mapping=self._dispatch.headers_to_attributes,
+                include=self._dispatch.include_headers,
+            ),
+            status="ringing",
+            call_tag=request.from_.tag or "",
+            sip_call_id=request.call_id,
+        )
+        token = self._services.rooms.token(self._dispatch, joined_with)
+        # A connection that is given up half made would stay in the room: it is waited for in any case.
+        self._joining = tasks.create_task(self._connect(token))
+        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
+        if not done:
+            return refusal.room_failed(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
+        return self._joining.result()
+
+    async def _connect(self, token: str) -> Refusal | None:
+        url = self._dispatch.ws_url or self._services.rooms.url
+        try:
+            await self._call.caller.join(url, token)
+            self._record.mark("joined")
+            await self._call.media.start()
+        except LiveKitError as error:
+            return refusal.room_failed(error.message)
+        self._record.mark("published")
+        return None
+
+    async def _wait_for_agent(self) -> Refusal | None:
+        gate = self._gate
+        assert gate is not None, "made before joining"
+        if self._call.over.value is not None:
+            return refusal.room_closed(self._call.over.value)
+        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
+        gate.start(self._call.caller.people())
+        return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
+
+    async def _answer(self, tasks: asyncio.TaskGroup) -> Refusal | Ending:
+        call, agreement = self._call, self._call.agreement
+        assert agreement is not None, "media was opened"
+        headers = attributes.attribute_headers(
+            call.caller.attributes, self._dispatch.attributes_to_headers, self._dispatch.headers
+        )
+        try:
+            session = self._invite.accept(agreement.current.body, headers)
+        except SipParseError as error:
+            return refusal.malformed(error)
+        except SipError:
+            return ending.CALLER_CANCELLED
+        self._stop_ringing()
+        call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
+        call.connect(session, self._limits(), tasks)
+        self._record.emit("call.answered", codec=agreement.current.codec, audio_path=call.media.name)
+        self._record.fields["codec"] = agreement.current.codec
+        log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
+        return await call.converse()
+
+    def _limits(self) -> Limits:
+        config = self._services.config
+        return Limits(
+            media_initial_s=config.media_timeout_initial,
+            media_s=self._dispatch.media_timeout_s or config.media_timeout,
+            max_duration_s=self._dispatch.max_call_duration_s or MAX_DURATION_S,
+            server_loss_s=config.server_loss_timeout,
+        )
+
+    # Ringing
+
+    def _ring(self) -> None:
+        """Say 180 now, and again each interval until there is a final answer."""
+        if self._invite.answered:
+            return
+        self._invite.respond(180, "Ringing")
+        self._record.mark("ringing")
+        self._ringing = self._services.clock.call_later(
+            self._services.config.sip_ringing_interval, self._ring
+        )
+
+    def _stop_ringing(self) -> None:
+        if self._ringing is not None:
+            self._ringing.cancel()
+
+    def _cancelled(self) -> None:
+        # The endpoint has answered 487; this only wakes up whoever waits for an agent.
+        if self._gate is not None:
+            self._gate.abandon()
+
+    @property
+    def _called(self) -> str:
+        return self._invite.request.to.uri.user or ""
+
+    # The end
+
+    async def _release(self, result: Refusal | Ending | None) -> None:
+        self._stop_ringing()
+        if self._gate is not None:
+            self._gate.close()
+        if isinstance(result, Refusal):
+            self._invite.respond(result.status, result.reason, headers=result.headers())
+        elif self._challenge:
+            self._invite.respond(
+                407,
+                "Proxy Authentication Required",
+                headers=[("Proxy-Authenticate", self._challenge)],
+            )
+        if self._joining is not None and not self._joining.done():
+            await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
+            if not self._joining.done():
+                log.error("join_never_ended", call_id=self._record.call_id)
+                self._joining.cancel()
+        if not self.answered and self._is_room_ours():
+            await self._services.rooms.delete(self._dispatch.room_name)
+        await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
+
+    def _is_room_ours(self) -> bool:
+        """Whether the room was made for this call and has nobody but agents that came for it."""
+        caller = self._call.caller
+        people = caller.people()
+        return caller.connected and caller.was_empty and not people.sip and not people.others

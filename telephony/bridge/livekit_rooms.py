@@ -1,0 +1,84 @@
+"""livekit-server's side of a call's room: the token that lets the caller in, and deleting the room.
+
+Mirrors livekit/protocol ``sip/token.go`` for the grants and claims of a SIP participant.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import aiohttp
+from livekit import api
+
+from telephony.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telephony.bridge.io_service import Dispatch
+
+log = get_logger(__name__)
+
+_TOKEN_LIFETIME = datetime.timedelta(hours=24)
+_DELETE_TIMEOUT_S = 3.0
+
+
+class LiveKitRooms:
+    """One livekit-server, one key.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+    """
+
+    def __init__(self, url: str, api_key: str, api_secret: str) -> None:
+        self.url = url
+        self._api_key = api_key
+        self._api_secret = api_secret
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_DELETE_TIMEOUT_S))
+        self._rooms = api.room_service.RoomService(
+            self._session, "http" + url.removeprefix("ws"), api_key, api_secret
+        )
+
+    def token(self, dispatch: Dispatch, attributes: Mapping[str, str]) -> str:
+        """Let the caller into its room as a SIP participant; the room is made as the rule says."""
+        if dispatch.token:
+            return dispatch.token
+        token = (
+            api.AccessToken(self._api_key, self._api_secret)
+            .with_identity(dispatch.identity)
+            .with_name(dispatch.name)
+            .with_metadata(dispatch.metadata)
+            .with_attributes(dict(attributes))
+            .with_kind("sip")
+            .with_ttl(_TOKEN_LIFETIME)
+            .with_grants(
+                api.VideoGrants(
+                    room_join=True,
+                    room=dispatch.room_name,
+                    can_subscribe=True,
+                    can_publish=True,
+                    can_publish_data=True,
+                    can_update_own_metadata=True,
+                )
+            )
+        )
+        if dispatch.room_preset:
+            token = token.with_room_preset(dispatch.room_preset)
+        if dispatch.room_config is not None:
+            token = token.with_room_config(dispatch.room_config)
+        return token.to_jwt()
+
+    async def delete(self, room_name: str) -> None:
+        """Delete a room that nobody needs any more; a failure is logged, the server empties it in time."""
+        try:
+            await self._rooms.delete_room(api.DeleteRoomRequest(room=room_name))
+        except api.TwirpError as error:
+            if error.code != "not_found":
+                log.warning("room_not_deleted", room=room_name, reason=error.code)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("room_not_deleted", room=room_name, reason=type(error).__name__)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._session.close()

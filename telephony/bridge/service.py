@@ -1,0 +1,271 @@
+"""The bridge as a whole: its sockets, its bus, its calls; start, drain, stop.
+
+Guarantee: after ``stop`` there is no socket, task or participant left. While draining, new INVITEs are
+refused with 503 and calls that are up go on; after ``cut`` everybody has been told BYE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import TYPE_CHECKING
+
+from livekit import rtc
+
+from telephony.bridge import refusal
+from telephony.bridge.allowance import Allowance
+from telephony.bridge.bus import RedisBus
+from telephony.bridge.call import CallServices
+from telephony.bridge.ending import Ending
+from telephony.bridge.health import HealthServer
+from telephony.bridge.inbound import InboundCall
+from telephony.bridge.io_service import SERVICE, IoService
+from telephony.bridge.livekit_rooms import LiveKitRooms
+from telephony.bridge.metrics import BridgeMetrics
+from telephony.bridge.recent import RecentInvites
+from telephony.bridge.record import CallRecord
+from telephony.bridge.rpc_client import RpcClient
+from telephony.bridge.trunk_auth import TrunkAuth
+from telephony.calls.ids import call_id_from_sip
+from telephony.clock import LoopClock
+from telephony.logs import get_logger
+from telephony.rtp.clock import MediaClock
+from telephony.rtp.ports import PortPool
+from telephony.sip.endpoint import SipEndpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.refusal import Refusal
+    from telephony.clock import Clock
+    from telephony.sip.incoming import IncomingInvite
+
+log = get_logger(__name__)
+
+_CUT_TIMEOUT_S = 15.0
+_LAST_WORDS_S = 2.0
+
+REFUSALS_BURST = 50
+REFUSALS_PER_S = 2.0
+"""How many refusals are written down one by one; of a flood the rest is only counted."""
+
+
+class BridgeService:
+    """One running bridge."""
+
+    def __init__(self, config: BridgeConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or LoopClock()
+        self._bus = RedisBus(config.redis.to_address())
+        self._rpc = RpcClient(self._bus, SERVICE, self._clock)
+        self._endpoint = SipEndpoint(self._clock)
+        self._endpoint.on_invite = self._on_invite
+        self._media_clock = MediaClock(self._clock)
+        self._recent = RecentInvites(self._clock)
+        self._trunk_auth = TrunkAuth(self._clock)
+        self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
+        self._metrics = BridgeMetrics()
+        self._health = HealthServer(self.health, self.metrics)
+        self._services: CallServices | None = None
+        self._calls: dict[str, tuple[InboundCall, asyncio.Task[None]]] = {}
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def active_calls(self) -> int:
+        """Calls that are up or ringing."""
+        return len(self._calls)
+
+    @property
+    def sip_port(self) -> int:
+        """The port that SIP is listened on."""
+        return self._endpoint.port
+
+    @property
+    def health_port(self) -> int | None:
+        """The port of the health server, or None when it is off."""
+        return self._health.port or None
+
+    async def start(self) -> None:
+        """Open everything and write the ready file.
+
+        Raises:
+            BusError: Redis cannot be reached.
+            PortTakenError: the SIP or health port is in use.
+            ConfigError, RtpError: an address or range cannot be used.
+        """
+        config = self._config
+        try:
+            await self._bus.start()
+            await self._rpc.start()
+            ports = PortPool.parse(config.listen_ip, config.rtp_port)
+            rooms = LiveKitRooms(config.ws_url, config.api_key, config.api_secret)
+            self._services = CallServices(
+                config, self._clock, self._media_clock, ports, IoService(self._rpc), rooms
+            )
+            await _warm_up()
+            self._media_clock.start()
+            await self._endpoint.start(
+                config.listen_ip, config.sip_port, advertised_host=config.advertised_ip
+            )
+            if config.health_port is not None:
+                await self._health.start(config.health_port)
+        except BaseException:
+            await self._close()
+            raise
+        if config.ready_file is not None:
+            _write_ready(config.ready_file, self.sip_port, self.health_port)
+        log.info(
+            "bridge_ready", sip_port=self.sip_port, health_port=self.health_port, redis=config.redis.address
+        )
+
+    async def drain(self) -> None:
+        """Take no new calls, and come back when the last one has ended."""
+        self._draining = True
+        log.info("bridge_draining", calls=self.active_calls)
+        await self._idle.wait()
+
+    async def cut(self) -> None:
+        """End every call now; bounded."""
+        self._draining = True
+        log.info("bridge_cutting", calls=self.active_calls)
+        for call, _ in list(self._calls.values()):
+            call.stop()
+        tasks = {task for _, task in self._calls.values()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_CUT_TIMEOUT_S)
+            for task in late:
+                log.error("call_did_not_end")
+                task.cancel()
+
+    async def stop(self) -> None:
+        """End what is left and close everything; bounded."""
+        await self.cut()
+        await self._last_words()
+        await self._close()
+        if self._config.ready_file is not None:
+            self._config.ready_file.unlink(missing_ok=True)
+        log.info("bridge_stopped")
+
+    def health(self) -> tuple[int, str]:
+        """HTTP status and a word."""
+        if self._draining:
+            return 503, "stopping"
+        if not self._bus.connected:
+            return 503, "no redis"
+        if self._is_full():
+            return 429, "at the limit of calls"
+        return 200, "ok"
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+        return self._metrics.render(
+            active=self.active_calls,
+            lateness=self._media_clock.lateness,
+            bus_connected=self._bus.connected,
+        )
+
+    # Calls
+
+    def _on_invite(self, invite: IncomingInvite) -> None:
+        key = (invite.request.call_id, invite.request.from_.tag or "")
+        known = self._recent.refused(key)
+        if known is not None:
+            invite.respond(known.status, known.reason, headers=known.headers())
+            return
+        sip_call_id = self._recent.call_id(key)
+        if sip_call_id in self._calls:
+            # Another INVITE of a call that is ringing here: it came by a second way.
+            invite.respond(482)
+            return
+        invite.local_tag = sip_call_id
+        record = CallRecord(
+            self._clock,
+            call_id_from_sip(sip_call_id),
+            direction="inbound",
+            events_dir=self._config.events_dir,
+        )
+        if refused := self._at_the_door():
+            record.mark("invite")
+            invite.respond(refused.status, refused.reason, headers=refused.headers())
+            self._tell_refusal(record, refused)
+            return
+        invite.respond(100, "Processing")
+        assert self._services is not None, "the endpoint is started last"
+        call = InboundCall(invite, sip_call_id, self._services, self._trunk_auth, record)
+        task = asyncio.get_running_loop().create_task(self._carry(call, sip_call_id, key, record))
+        self._calls[sip_call_id] = (call, task)
+        self._idle.clear()
+
+    def _at_the_door(self) -> Refusal | None:
+        if self._draining:
+            return refusal.draining()
+        if self._is_full():
+            return refusal.at_capacity(self._config.max_active_calls)
+        return None
+
+    def _is_full(self) -> bool:
+        return 0 < self._config.max_active_calls <= self.active_calls
+
+    async def _carry(
+        self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
+    ) -> None:
+        try:
+            result = await call.run()
+            if isinstance(result, Ending):
+                self._recent.forget(key)
+                self._metrics.ended(result.cause, record)
+            elif result is not None:
+                self._recent.refuse(key, result)
+                self._tell_refusal(record, result)
+        except Exception:
+            # A call that broke must not take the others with it.
+            log.exception("call_task_failed", call_id=record.call_id)
+        finally:
+            del self._calls[sip_call_id]
+            if not self._calls:
+                self._idle.set()
+
+    def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
+        self._metrics.refused(refused.status, refused.field)
+        if not self._allowance.take():
+            return
+        if unsaid := self._allowance.take_refused():
+            log.warning("refusals_not_logged", count=unsaid)
+        record.refused(refused)
+
+    # The end
+
+    async def _last_words(self) -> None:
+        """Give BYEs and refusals that are not acknowledged yet a moment: closing would forget them."""
+        deadline = self._clock.now() + _LAST_WORDS_S
+        while self._clock.now() < deadline:
+            stats = self._endpoint.stats
+            if not stats.active_transactions and not stats.active_dialogs:
+                return
+            await asyncio.sleep(0.02)
+
+    async def _close(self) -> None:
+        await self._health.close()
+        if self._endpoint.stack.transports:
+            await self._endpoint.close()
+        self._media_clock.stop()
+        if self._services is not None:
+            await self._services.rooms.close()
+        await self._bus.close()
+
+
+async def _warm_up() -> None:
+    """Load the SDK's native library now rather than in the first call."""
+    source = rtc.AudioSource(8000, 1)
+    await source.aclose()
+
+
+def _write_ready(path: Path, sip_port: int, health_port: int | None) -> None:
+    content = json.dumps({"sip_port": sip_port, "health_port": health_port, "pid": os.getpid()})
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(content + "\n", encoding="utf-8")
+    draft.replace(path)
