@@ -1,0 +1,47 @@
+"""Real servers, a bridge in this process, a telephone, and somebody to answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bridge.line import TestLine
+from tests.bridge.phone import Phone
+from tests.bridge.servers import Server, livekit_server, redis_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Redis for all tests."""
+    server = redis_server(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def livekit(tmp_path_factory: pytest.TempPathFactory, redis: Server) -> Iterator[Server]:
+    """One livekit-server for all tests."""
+    server = livekit_server(tmp_path_factory.mktemp("livekit"), redis.port)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def phone() -> AsyncIterator[Phone]:
+    """A telephone."""
+    async with Phone() as phone:
+        yield phone
+
+
+@pytest.fixture
+async def line(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[TestLine]:
+    """A running bridge; trunk and rule are made by ``provision``."""
+    async with TestLine(redis, livekit, tmp_path) as line:
+        yield line
