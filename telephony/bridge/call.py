@@ -108,6 +108,7 @@ class Call:
 
     def end(self, how: Ending) -> None:
         """End the call; only the first reason counts."""
+        self.record.mark("ended")
         self.over.set(how)
 
     def use_rtp(self, rtp: RtpSession, agreement: MediaAgreement) -> None:

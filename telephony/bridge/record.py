@@ -84,8 +84,9 @@ class CallRecord:
         self._close()
 
     def ended(self, ending: Ending, *, sip_status: int, rtp: dict[str, Any], media: dict[str, int]) -> None:
-        """The call ended: its event and its log line."""
+        """The call ended and everything of it was let go: its event and its log line."""
         self.mark("ended")
+        self.mark("released")
         answered_at, ended_at = self.at("answered"), self._marks["ended"]
         duration_s = round(ended_at - answered_at, 3) if answered_at is not None else 0.0
         self.emit(

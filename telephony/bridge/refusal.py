@@ -41,6 +41,10 @@ class Refusal:
         return [] if self.retry_after_s is None else [("Retry-After", str(self.retry_after_s))]
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
 def bus_failed(error: BusError) -> Refusal:
     """livekit-server or Redis did not answer, or the server could not decide."""
     if error.code == "failed_precondition":
@@ -48,7 +52,7 @@ def bus_failed(error: BusError) -> Refusal:
             503,
             "Try again later",
             "sip_trunks[].numbers",
-            f"livekit-server cannot choose a trunk: {error.message}.",
+            _sentence(f"livekit-server cannot choose a trunk: {error.message}"),
             "Keep each number in one trunk only.",
             RETRY_AFTER_S,
         )
@@ -56,7 +60,7 @@ def bus_failed(error: BusError) -> Refusal:
         503,
         "Try again later",
         "redis",
-        error.message,
+        _sentence(error.message),
         error.fix or "See that livekit-server runs.",
         RETRY_AFTER_S,
     )
@@ -156,7 +160,7 @@ def no_media(error: SdpError) -> Refusal:
         488,
         "Not Acceptable Here",
         error.field or "codecs",
-        error.message if error.message.endswith(".") else f"{error.message}.",
+        _sentence(error.message),
         error.fix or "Let the carrier offer PCMU or PCMA.",
     )
 
