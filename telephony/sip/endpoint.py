@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING
 from telephony.errors import SipError
 from telephony.logs import get_logger
 from telephony.sip.authorization import Attempt, Authorizer
+from telephony.sip.identifiers import new_tag
 from telephony.sip.incoming import ALLOW, IncomingInvite, IncomingRequest
 from telephony.sip.outcome import Outcome
 from telephony.sip.outgoing import OutgoingInvite, OutgoingInviteRequest, build_invite
+from telephony.sip.registry import Registry
+from telephony.sip.routing import Hop, resolve, transport_for
 from telephony.sip.rules import response_to
-from telephony.sip.stack import Hop, Stack
+from telephony.sip.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from telephony.clock import Clock, TimerHandle
-    from telephony.sip.dialog import DialogId
+    from telephony.clock import Clock
     from telephony.sip.digest import Credentials
     from telephony.sip.message import SipRequest, SipResponse
-    from telephony.sip.session import DialogSession
     from telephony.sip.timers import Timers
     from telephony.sip.transaction import ServerTransaction
     from telephony.sip.transport import Loss
+    from telephony.sip.uri import SipUri
     from telephony.sip.via import Address
 
 __all__ = ["EndpointStats", "OutgoingInvite", "OutgoingInviteRequest", "SipEndpoint"]
@@ -82,9 +84,7 @@ class SipEndpoint:
         self.on_invite: Callable[[IncomingInvite], None] | None = None
         self.on_request: Callable[[IncomingRequest], None] | None = None
         self.extensions: frozenset[str] = frozenset()
-        self._sessions: dict[DialogId, DialogSession] = {}
-        self._departed: dict[DialogId, TimerHandle] = {}
-        self._invites: set[IncomingInvite] = set()
+        self._calls = Registry(self.stack)
 
     @property
     def on_malformed(self) -> Callable[[bytes, Address], None] | None:
@@ -111,8 +111,8 @@ class SipEndpoint:
             retransmissions_received=layer.retransmissions_received,
             active_transactions=layer.active,
             absorbing_transactions=layer.total - layer.active,
-            active_dialogs=len(self._sessions),
-            pending_invites=len(self._invites),
+            active_dialogs=self._calls.dialogs,
+            pending_invites=self._calls.unanswered,
         )
 
     def contact(self, user: str = "") -> str:
@@ -120,14 +120,21 @@ class SipEndpoint:
         return self.stack.contact(user)
 
     async def start(
-        self, host: str, port: int = 0, *, advertised_host: str | None = None, loss: Loss | None = None
+        self,
+        host: str,
+        port: int = 0,
+        *,
+        advertised_host: str | None = None,
+        tcp: bool = False,
+        loss: Loss | None = None,
     ) -> None:
-        """Open the socket.
+        """Open the sockets.
 
         Args:
             host: IPv4 address to listen on.
             port: 0 for any free one.
             advertised_host: what Via and Contact tell peers; ``host`` where None.
+            tcp: also listen on TCP, on the same port, and use it for requests above 1300 bytes.
             loss: for tests, drops datagrams by a seed.
 
         Raises:
@@ -135,16 +142,11 @@ class SipEndpoint:
             StartError: the socket could not be opened.
             ConfigError: ``host`` is 0.0.0.0 and no address is given to announce.
         """
-        await self.stack.open(host, port, advertised_host, loss)
+        await self.stack.open(host, port, advertised_host, loss, tcp=tcp)
 
     async def close(self) -> None:
         """Forget all dialogs without a BYE, end all transactions, release the socket; bounded."""
-        for session in list(self._sessions.values()):
-            session.close()
-        for timer in self._departed.values():
-            timer.cancel()
-        self._departed.clear()
-        self._invites.clear()
+        self._calls.close()
         await self.stack.close()
 
     # Requests of ours
@@ -155,26 +157,32 @@ class SipEndpoint:
         Raises:
             SipError: the address cannot be reached from here or does not resolve; nothing was sent.
         """
-        hop = await self._hop_for(wanted.uri.transport, wanted.target) or await self.stack.resolve(wanted.uri)
-        invite = build_invite(self, wanted, hop.transport.protocol)
-        outgoing = OutgoingInvite(self, invite, hop, wanted.credentials)
+        hop = await self._hop_to(wanted.uri, wanted.target)
+        invite = build_invite(self.stack, wanted, hop.transport.protocol)
+        outgoing = OutgoingInvite(self._calls, invite, hop, wanted.credentials)
         outgoing.start()
         return outgoing
 
     async def send_request(
-        self, request: SipRequest, target: Address | None = None, *, credentials: Credentials | None = None
+        self,
+        request: SipRequest,
+        target: Address | None = None,
+        *,
+        credentials: Credentials | Authorizer | None = None,
     ) -> SipResponse:
         """Send a request out of any dialog, other than INVITE, and wait for its final response.
 
         The request needs From with a tag, To, Call-ID and CSeq; Via and Max-Forwards are added. Challenges
-        are answered where credentials are given, each time with the next CSeq.
+        are answered where credentials are given, each time with the next CSeq. An Authorizer that is kept
+        remembers the challenge for the next request, as a registration wants it.
 
         Raises:
             SipTimeoutError: no final response within 32 s (Timer F).
             SipError: the address cannot be reached from here, or the endpoint was closed.
         """
-        hop = await self._hop_for(request.uri.transport, target) or await self.stack.resolve(request.uri)
-        authorizer, attempt = Authorizer(credentials), Attempt()
+        hop = await self._hop_to(request.uri, target)
+        authorizer = credentials if isinstance(credentials, Authorizer) else Authorizer(credentials)
+        attempt = Attempt()
         if "Max-Forwards" not in request.headers:
             request.headers.add("Max-Forwards", "70")
         while True:
@@ -184,13 +192,11 @@ class SipEndpoint:
                 return response
             request.headers.set("CSeq", f"{request.cseq.number + 1} {request.method}")
 
-    async def _hop_for(self, protocol: str | None, target: Address | None) -> Hop | None:
+    async def _hop_to(self, uri: SipUri, target: Address | None) -> Hop:
+        transports = self.stack.transports
         if target is None:
-            return None
-        transport = self.stack.transports.get(protocol or "UDP")
-        if transport is None:
-            raise SipError(f"transport {protocol} is not open here", field="uri")
-        return Hop(transport, target)
+            return await resolve(uri, transports)
+        return Hop(transport_for(uri, transports), target)
 
     async def _exchange(self, request: SipRequest, hop: Hop) -> SipResponse:
         outcome: Outcome[SipResponse | SipError] = Outcome()
@@ -205,31 +211,11 @@ class SipEndpoint:
             raise result
         return result
 
-    # What the parts below tell
-
-    def established(self, session: DialogSession) -> None:
-        """A dialog began."""
-        self._sessions[session.dialog.id] = session
-
-    def departed(self, session: DialogSession) -> None:
-        """A dialog ended: for 32 s a BYE that crossed ours is still answered 200."""
-        key = session.dialog.id
-        if self._sessions.pop(key, None) is not None:
-            delay = self.stack.timers.timeout
-            self._departed[key] = self.stack.clock.call_later(delay, lambda: self._forget(key))
-
-    def _forget(self, key: DialogId) -> None:
-        self._departed.pop(key, None)
-
-    def settled(self, invite: IncomingInvite) -> None:
-        """An INVITE has its final response, or never gets one."""
-        self._invites.discard(invite)
-
     # What comes in
 
     def _receive(self, request: SipRequest, hop: Hop) -> None:
         if request.method == "ACK":
-            session = self._sessions.get(_dialog_of(request))
+            session = self._calls.session_of(request)
             if session is not None:
                 session.receive_ack(request)
             return
@@ -241,15 +227,17 @@ class SipEndpoint:
         try:
             self._dispatch(request, transaction, hop)
         except Exception:
-            transaction.respond(response_to(request, 500))
-            raise
+            # A handler of the owner failed: the peer gets an answer, and the call is not left pending.
+            log.exception("sip_handler_failed", method=request.method, sip_call_id=request.call_id)
+            transaction.respond(response_to(request, 500, to_tag=new_tag()))
+            self._calls.drop_answered()
 
     def _dispatch(self, request: SipRequest, transaction: ServerTransaction, hop: Hop) -> None:
-        incoming = IncomingRequest(self, transaction, hop)
+        incoming = IncomingRequest(self._calls, transaction, hop)
         if request.method == "CANCEL":
             self._receive_cancel(incoming)
         elif request.to.tag is not None:
-            self._receive_in_dialog(incoming, transaction)
+            self._receive_in_dialog(incoming)
         elif request.method == "INVITE":
             self._receive_invite(transaction, hop)
         elif self.on_request is not None:
@@ -269,40 +257,40 @@ class SipEndpoint:
         if target is None:
             incoming.respond(481)
             return
-        invite = next((item for item in self._invites if item.request is target.request), None)
+        # An INVITE that is answered already is not called off by a CANCEL that comes too late.
+        invite = self._calls.unanswered_by(target)
         if invite is not None:
             incoming.local_tag = invite.local_tag
         incoming.respond(200)
         if invite is not None:
             invite.cancel()
 
-    def _receive_in_dialog(self, incoming: IncomingRequest, transaction: ServerTransaction) -> None:
-        key = _dialog_of(incoming.request)
-        session = self._sessions.get(key)
+    def _receive_in_dialog(self, incoming: IncomingRequest) -> None:
+        session = self._calls.session_of(incoming.request)
         if session is not None:
             incoming.session = session
             session.receive(incoming)
             return
-        early = next((item for item in self._invites if _early_dialog_of(item) == key), None)
+        early = self._calls.early_of(incoming.request)
         if incoming.method == "BYE" and early is not None:
             incoming.respond(200)
             early.cancel()
-        elif incoming.method == "BYE" and key in self._departed:
+        elif incoming.method == "BYE" and self._calls.has_departed(incoming.request):
             incoming.respond(200)
         else:
             incoming.respond(481)
 
     def _receive_invite(self, transaction: ServerTransaction, hop: Hop) -> None:
-        invite = IncomingInvite(self, transaction, hop)
+        invite = IncomingInvite(self._calls, transaction, hop)
         required = set(invite.request.headers.elements("Require")) - self.extensions
         if required:
             invite.respond(420, headers=[("Unsupported", ", ".join(sorted(required)))])
-        elif any(_same_request(invite.request, other.request) for other in self._invites):
+        elif self._calls.has_merged(invite):
             invite.respond(482)
         elif self.on_invite is None:
             invite.respond(480)
         else:
-            self._invites.add(invite)
+            self._calls.add(invite)
             self.on_invite(invite)
 
     def _receive_stray(self, response: SipResponse) -> None:
@@ -310,20 +298,6 @@ class SipEndpoint:
         cseq = response.cseq
         if not 200 <= response.status < 300 or cseq.method != "INVITE":
             return
-        key = (response.call_id, response.from_.tag or "", response.to.tag or "")
-        session = self._sessions.get(key)
+        session = self._calls.session_of_response(response)
         if session is not None and session.invite is not None and session.invite.cseq == cseq:
             session.acknowledge(session.invite)
-
-
-def _dialog_of(request: SipRequest) -> DialogId:
-    return request.call_id, request.to.tag or "", request.from_.tag or ""
-
-
-def _early_dialog_of(invite: IncomingInvite) -> DialogId:
-    return invite.request.call_id, invite.local_tag, invite.request.from_.tag or ""
-
-
-def _same_request(left: SipRequest, right: SipRequest) -> bool:
-    """Whether two INVITEs are one that came by two ways (section 8.2.2.2)."""
-    return (left.call_id, left.cseq, left.from_.tag) == (right.call_id, right.cseq, right.from_.tag)

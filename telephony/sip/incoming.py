@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from telephony.sip.core import Core
     from telephony.sip.message import SipRequest, SipResponse
-    from telephony.sip.stack import Hop
+    from telephony.sip.routing import Hop
     from telephony.sip.transaction import ServerTransaction
     from telephony.sip.via import Address
 
@@ -192,9 +192,11 @@ class IncomingInvite(IncomingRequest):
         if self.answered:
             return
         self.cancelled.set()
-        if self.on_cancelled is not None:
-            self.on_cancelled()
-        self.respond(487)
+        try:
+            if self.on_cancelled is not None:
+                self.on_cancelled()
+        finally:
+            self.respond(487)
 
     def _contact(self) -> str:
         return self._core.stack.contact(self.request.uri.user, self.hop.transport.protocol)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from telephony.sip.core import Core
     from telephony.sip.digest import Credentials
-    from telephony.sip.stack import Hop
-    from telephony.sip.transaction import ClientTransaction
+    from telephony.sip.routing import Hop
+    from telephony.sip.sending import Sending
+    from telephony.sip.stack import Stack
     from telephony.sip.uri import NameAddr, SipUri
     from telephony.sip.via import Address
 
@@ -83,7 +84,7 @@ class OutgoingInvite:
         self._hop = hop
         self._authorizer = Authorizer(credentials)
         self._attempt = Attempt()
-        self._transaction: ClientTransaction | None = None
+        self._sending: Sending | None = None
         self._provisional = False
         self._timers = NamedTimers(core.stack.clock)
         self._outcome: Outcome[SipResponse | SipError] = Outcome()
@@ -117,7 +118,7 @@ class OutgoingInvite:
         self._authorizer.authorize(self._invite)
         invite = self._invite.copy()
         self._provisional = False
-        self._transaction = self._stack.start_client(
+        self._sending = self._stack.start_client(
             invite,
             self._hop,
             on_response=lambda response: self._receive(invite, response),
@@ -160,20 +161,20 @@ class OutgoingInvite:
             self._send_cancel()
 
     def _send_cancel(self) -> None:
-        assert self._transaction is not None
-        cancel = build_cancel(self._transaction.request)
+        assert self._sending is not None
+        cancel = build_cancel(self._sending.request)
         # A peer that answers neither the CANCEL nor the INVITE: the call counts as cancelled (section 9.1).
         self._timers.start("cancel", self._stack.timers.timeout, self._give_up)
         try:
             self._stack.start_client(
-                cancel, self._hop, on_response=lambda _response: None, on_failure=lambda _error: None
+                cancel, self._sending.hop, on_response=lambda _response: None, on_failure=lambda _error: None
             )
         except SipError as error:
             log.info("sip_cancel_not_sent", sip_call_id=self.call_id, error=str(error))
 
     def _give_up(self) -> None:
-        if self._transaction is not None:
-            self._transaction.terminate()
+        if self._sending is not None:
+            self._sending.terminate()
         self._fail(
             SipTimeoutError("no final response to INVITE after CANCEL", field="INVITE", retryable=False)
         )
@@ -245,7 +246,7 @@ async def _hang_up(session: DialogSession) -> None:
     await session.bye()
 
 
-def build_invite(core: Core, wanted: OutgoingInviteRequest, protocol: str) -> SipRequest:
+def build_invite(stack: Stack, wanted: OutgoingInviteRequest, protocol: str) -> SipRequest:
     """The INVITE for what is wanted, without a Via.
 
     Raises:
@@ -260,7 +261,7 @@ def build_invite(core: Core, wanted: OutgoingInviteRequest, protocol: str) -> Si
     headers.add("Call-ID", wanted.call_id or new_call_id())
     headers.add("CSeq", "1 INVITE")
     user = wanted.from_.uri.user if wanted.contact_user is None else wanted.contact_user
-    headers.add("Contact", core.stack.contact(user, protocol))
+    headers.add("Contact", stack.contact(user, protocol))
     headers.add("Allow", ALLOW)
     headers.extend(wanted.headers)
     if wanted.body:

@@ -14,6 +14,7 @@ from telephony.logs import get_logger
 from telephony.sip.acknowledgement import UnacknowledgedAnswer
 from telephony.sip.authorization import Attempt, Authorizer
 from telephony.sip.outcome import Outcome
+from telephony.sip.routing import numeric_hop, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from telephony.sip.dialog import Dialog
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.message import SipRequest, SipResponse
-    from telephony.sip.stack import Hop
+    from telephony.sip.routing import Hop
     from telephony.sip.transaction import ServerTransaction
 
 log = get_logger(__name__)
@@ -124,7 +125,7 @@ class DialogSession:
 
     async def _exchange(self, request: SipRequest) -> SipResponse:
         outcome: Outcome[SipResponse | SipError] = Outcome()
-        hop = self.next_hop or await self._stack.resolve(self.dialog.next_hop)
+        hop = self.next_hop or await resolve(self.dialog.next_hop, self._stack.transports)
 
         def on_response(response: SipResponse) -> None:
             if request.method == "INVITE" and 200 <= response.status < 300:
@@ -133,12 +134,12 @@ class DialogSession:
             if response.status >= 200:
                 outcome.set(response)
 
-        transaction = self._stack.start_client(request, hop, on_response=on_response, on_failure=outcome.set)
+        sending = self._stack.start_client(request, hop, on_response=on_response, on_failure=outcome.set)
         limit = REINVITE_TIMEOUT_S if request.method == "INVITE" else 2 * self._stack.timers.timeout
         try:
             result = await outcome.wait(self._stack.clock, limit)
         except TimeoutError:
-            transaction.terminate()
+            sending.terminate()
             result = SipTimeoutError(f"no final response in {limit:.0f} s", field=request.method)
         if isinstance(result, SipError):
             raise result
@@ -158,7 +159,7 @@ class DialogSession:
         ]
         request = self.dialog.ack(cseq, authorization)
         try:
-            hop_now = self.next_hop or self._stack.hop_now(self.dialog.next_hop)
+            hop_now = self.next_hop or numeric_hop(self.dialog.next_hop, self._stack.transports)
         except SipError as error:
             log.warning("sip_ack_not_sent", sip_call_id=self.dialog.call_id, error=str(error))
             return
@@ -169,7 +170,7 @@ class DialogSession:
 
     async def _resolve_and_ack(self, cseq: int, request: SipRequest) -> None:
         try:
-            hop = await self._stack.resolve(self.dialog.next_hop)
+            hop = await resolve(self.dialog.next_hop, self._stack.transports)
         except SipError as error:
             log.warning("sip_ack_not_sent", sip_call_id=self.dialog.call_id, error=str(error))
             return

@@ -7,19 +7,20 @@ counted and gets no answer; ``close`` leaves no timer, no task and no socket.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from telephony.errors import ConfigError, SipError, SipParseError
+from telephony.errors import ConfigError, PortTakenError, SipError, SipParseError
 from telephony.logs import get_logger
 from telephony.sip.identifiers import new_branch
 from telephony.sip.message import SipRequest, SipResponse, split_message, understand
-from telephony.sip.rules import check_request, check_response, refusal
-from telephony.sip.transaction import ClientTransaction, Timers, TransactionLayer
+from telephony.sip.routing import Hop
+from telephony.sip.rules import check_request, check_response, refusal, response_to
+from telephony.sip.sending import Sending
+from telephony.sip.tcp import TcpTransport
+from telephony.sip.transaction import Timers, TransactionLayer
 from telephony.sip.transport import Loss, Transport, UdpTransport
 from telephony.sip.uri import SipUri
-from telephony.sip.via import DEFAULT_PORT, Address, Via
+from telephony.sip.via import Address, Via
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -30,23 +31,11 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_LARGEST_ON_UDP = 1300
-"""Requests above this go by TCP where it is there (section 18.1.1)."""
-_LARGEST_DATAGRAM = 65_507
-_RESOLVE_S = 5.0
+MAX_TRANSACTIONS = 20_000
+"""Above this many transactions new requests get 503 and nothing is kept of them."""
 _CLOSE_S = 2.0
+_PORT_TRIES = 10
 _WILDCARD = "0.0.0.0"  # noqa: S104 - compared with, not bound
-
-
-class Hop(NamedTuple):
-    """Where a request goes next."""
-
-    transport: Transport
-    address: Address
-
-
-def never(_request: SipRequest, _hop: Hop) -> None:
-    """Stand-in before the core has said who takes requests."""
 
 
 class Stack:
@@ -60,11 +49,16 @@ class Stack:
         self.host = ""
         self.malformed = 0
         self.keepalives = 0
-        self.on_request: Callable[[SipRequest, Hop], None] = never
+        self.on_request: Callable[[SipRequest, Hop], None] = lambda _request, _hop: None
         self.on_stray_response: Callable[[SipResponse], None] = lambda _response: None
         self.on_malformed: Callable[[bytes, Address], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
 
     @property
     def timers(self) -> Timers:
@@ -76,8 +70,10 @@ class Stack:
         """The port that is listened on, the same for every transport."""
         return next(iter(self.transports.values())).local[1]
 
-    async def open(self, host: str, port: int, advertised_host: str | None, loss: Loss | None) -> None:
-        """Open the transports.
+    async def open(
+        self, host: str, port: int, advertised_host: str | None, loss: Loss | None, *, tcp: bool
+    ) -> None:
+        """Open UDP, and TCP on the same port where it is wanted.
 
         Raises:
             ConfigError: all interfaces are listened on and no address is given to announce.
@@ -90,12 +86,30 @@ class Stack:
                 fix="Set it, or listen on one address.",
             )
         self.host = advertised_host or host
-        self.add(await UdpTransport.open(host, port, self._received, loss=loss))
+        tries = 1 if port else _PORT_TRIES
+        while True:
+            tries -= 1
+            udp = await UdpTransport.open(host, port, self._received, loss=loss)
+            try:
+                stream = (
+                    await TcpTransport.open(host, udp.local[1], self.clock, self._received) if tcp else None
+                )
+            except PortTakenError:
+                # The free UDP port was not free for TCP; with port 0 another one will do.
+                await udp.close()
+                if not tries:
+                    raise
+                continue
+            break
+        for transport in (udp, stream):
+            if transport is not None:
+                self.add(transport)
 
     def add(self, transport: Transport) -> None:
         """Use one more transport."""
         transport.on_message = self._received
-        transport.on_failure = lambda address, why: self._lost(Hop(transport, address), why)
+        transport.on_malformed = self._count_malformed
+        transport.on_failure = lambda address, why, sent: self._failed(Hop(transport, address), why, sent)
         self.transports[transport.protocol] = transport
 
     def contact(self, user: str | None, protocol: str = "UDP") -> str:
@@ -105,6 +119,9 @@ class Stack:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a task that this object owns until ``close``."""
+        if self._closed:
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -128,51 +145,6 @@ class Stack:
 
     # Sending
 
-    def hop_now(self, uri: SipUri) -> Hop | None:
-        """The next hop where it can be said without asking the name service, else None.
-
-        Raises:
-            SipError: it cannot be reached from here: no sip URI, IPv6, TLS, or a transport that is not open.
-        """
-        if not uri.is_sip or uri.scheme == "sips":
-            raise SipError(f"{uri.scheme} addresses cannot be called from here", field="uri")
-        protocol = uri.transport or "UDP"
-        if protocol not in self.transports:
-            raise SipError(
-                f"transport {protocol[:8]} is not open here, {', '.join(self.transports)} is", field="uri"
-            )
-        if uri.host.startswith("["):
-            raise SipError("IPv6 is not spoken here", field="uri", fix="Use an IPv4 address.")
-        try:
-            host = str(ipaddress.IPv4Address(uri.host))
-        except ValueError:
-            return None
-        return Hop(self.transports[protocol], (host, uri.port or DEFAULT_PORT))
-
-    async def resolve(self, uri: SipUri) -> Hop:
-        """The next hop, by an A lookup where the host is a name.
-
-        Raises:
-            SipError: it cannot be reached from here, or the name does not resolve within 5 s.
-        """
-        hop = self.hop_now(uri)
-        if hop is not None:
-            return hop
-        port = uri.port or DEFAULT_PORT
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_RESOLVE_S):
-                found = await loop.getaddrinfo(uri.host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
-        except (OSError, UnicodeError, TimeoutError) as error:
-            raise SipError(
-                f"the name {uri.host[:64]} does not resolve to an IPv4 address",
-                field="uri",
-                fix="Check its spelling and this machine's name service.",
-                retryable=True,
-            ) from error
-        host = found[0][4][0]
-        return Hop(self.transports[uri.transport or "UDP"], (str(host), port))
-
     def stamp(self, request: SipRequest, transport: Transport) -> None:
         """Put our Via on top, with a new branch, and our name where none is given."""
         via = Via(transport.protocol, self.host, self.port, {"branch": new_branch(), "rport": None})
@@ -187,31 +159,25 @@ class Stack:
         *,
         on_response: Callable[[SipResponse], None],
         on_failure: Callable[[SipError], None],
-    ) -> ClientTransaction:
+    ) -> Sending:
         """Send a request in a transaction of its own; one without a Via gets ours.
+
+        A request above 1300 bytes goes by TCP where it is open, and back by UDP if no connection stands.
 
         Raises:
             SipError: the endpoint is closed, or the request is longer than a datagram.
         """
         if self._closed:
             raise SipError("the SIP endpoint is closed")
-        if "Via" not in request.headers:
-            self.stamp(request, hop.transport)
-        if not hop.transport.reliable and len(request.to_bytes()) > _LARGEST_DATAGRAM:
-            raise SipError("the request is longer than a datagram can be", field=request.method)
-        return self.layer.start_client(
-            request,
-            reliable=hop.transport.reliable,
-            send=lambda data: hop.transport.send(data, hop.address),
-            on_response=on_response,
-            on_failure=on_failure,
-            peer=hop,
-        )
+        sending = Sending(self, request, hop, on_response, on_failure)
+        sending.start()
+        return sending
 
     # Receiving
 
-    def _lost(self, hop: Hop, why: str) -> None:
-        self.layer.fail_peer(hop, SipError(f"no connection: {why}", field=hop.address[0], retryable=True))
+    def _failed(self, hop: Hop, why: str, maybe_sent: bool) -> None:
+        error = SipError(f"no connection: {why}", field=hop.address[0], retryable=not maybe_sent)
+        self.layer.fail_peer(hop, error)
 
     def _received(self, data: bytes, source: Address, transport: Transport) -> None:
         if self._closed:
@@ -222,14 +188,14 @@ class Stack:
         try:
             self._take(data, source, transport)
         except SipParseError as error:
-            self._count_malformed(data, source, error)
+            log.debug("sip_malformed", source=source[0], bytes=len(data), error=str(error))
+            self._count_malformed(data, source)
         except Exception:
             # The socket's callback must survive whatever a handler does; the peer's own timers end the call.
             log.exception("sip_message_failed", source=source[0])
 
-    def _count_malformed(self, data: bytes, source: Address, error: SipParseError) -> None:
+    def _count_malformed(self, data: bytes, source: Address) -> None:
         self.malformed += 1
-        log.debug("sip_malformed", source=source[0], bytes=len(data), error=str(error))
         if self.on_malformed is not None:
             self.on_malformed(data, source)
 
@@ -263,11 +229,16 @@ class Stack:
         request.headers.remove("Via")
         for value in reversed([str(stamped), *others]):
             request.headers.prepend("Via", value)
-        if not self.layer.receive_repeated(request):
-            self.on_request(request, Hop(transport, _reply_to(stamped, source, transport)))
+        if self.layer.receive_repeated(request):
+            return
+        hop = Hop(transport, _reply_to(stamped, source, transport))
+        if self.layer.total >= MAX_TRANSACTIONS:
+            if request.method != "ACK":
+                busy = response_to(request, 503, headers=[("Retry-After", "30")])
+                transport.send(busy.to_bytes(), hop.address)
+            return
+        self.on_request(request, hop)
 
 
 def _reply_to(via: Via, source: Address, transport: Transport) -> Address:
-    if transport.reliable:
-        return source
-    return via.stamped(source).reply_address()
+    return source if transport.reliable else via.stamped(source).reply_address()

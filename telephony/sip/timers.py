@@ -52,6 +52,10 @@ class NamedTimers:
 
         self._running[name] = self._clock.call_later(delay_s, fire)
 
+    def runs(self, name: str) -> bool:
+        """Whether that timer is still to fire."""
+        return name in self._running
+
     def stop(self, *names: str) -> None:
         """Call these off; harmless for those that do not run."""
         for name in names:

@@ -32,8 +32,10 @@ class Transport(Protocol):
     reliable: bool
     on_message: Callable[[bytes, Address, Transport], None]
     """One datagram, or one message cut from a stream, with where it came from."""
-    on_failure: Callable[[Address, str], None]
-    """Nothing can be sent to that address; the text says why."""
+    on_failure: Callable[[Address, str, bool], None]
+    """A connection to that address failed: why, and whether something may have reached the peer."""
+    on_malformed: Callable[[bytes, Address], None]
+    """A stream whose messages cannot be told apart any more was closed."""
 
     @property
     def local(self) -> Address:
@@ -100,7 +102,8 @@ class UdpTransport(asyncio.DatagramProtocol):
         self, on_message: Callable[[bytes, Address, Transport], None], loss: Loss | None = None
     ) -> None:
         self.on_message = on_message
-        self.on_failure: Callable[[Address, str], None] = lambda _address, _why: None
+        self.on_failure: Callable[[Address, str, bool], None] = lambda _address, _why, _sent: None
+        self.on_malformed: Callable[[bytes, Address], None] = lambda _data, _source: None
         self.loss = loss
         self._transport: asyncio.DatagramTransport | None = None
         self._closed = asyncio.Event()
