@@ -97,13 +97,13 @@ class SpeechClient:
                 reply, _ = await _receive(reader)
             if not isinstance(reply, Hello):
                 raise SpeechError(
-                    reply.message if isinstance(reply, Failure) else "the speech engine did not greet",
+                    reply.message if isinstance(reply, Failure) else "The speech engine did not greet.",
                     retryable=True,
                 )
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             _drop(writer)
             raise SpeechError(
-                f"no speech engine answers on {socket_path}",
+                f"No speech engine answers on {socket_path}.",
                 fix="Start it: python -m telephony.speech.engine --socket PATH.",
                 retryable=True,
             ) from error
@@ -136,7 +136,7 @@ class SpeechClient:
         async with self._request(request, np.ascontiguousarray(samples, np.int16)) as answers:
             reply, _ = await _next(answers)
         if not isinstance(reply, TranscriptReply):
-            raise SpeechError(f"the speech engine answered a transcription with {reply.type}")
+            raise SpeechError(f"The speech engine answered a transcription with {reply.type}.")
         return Transcript(
             reply.text, reply.confidence, reply.no_speech_prob, reply.duration_ms, reply.processing_ms
         )
@@ -165,12 +165,12 @@ class SpeechClient:
                 if isinstance(reply, Done):
                     return
                 if not isinstance(reply, AudioReply):
-                    raise SpeechError(f"the speech engine answered a synthesis with {reply.type}")
+                    raise SpeechError(f"The speech engine answered a synthesis with {reply.type}.")
                 yield samples
 
     async def close(self) -> None:
         """Hang up; what is still awaited fails. Returns within about a second."""
-        self._end(SpeechError("the speech client was closed"))
+        self._end(SpeechError("The speech client was closed."))
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._writer.close()
@@ -208,10 +208,10 @@ class SpeechClient:
                 self._writer.write(frame)
                 await self._writer.drain()
         except (OSError, TimeoutError) as error:
-            raise SpeechError("the speech engine takes no request", retryable=True) from error
+            raise SpeechError("The speech engine takes no request.", retryable=True) from error
 
     async def _read(self) -> None:
-        reason = SpeechError("the speech engine hung up", retryable=True)
+        reason = SpeechError("The speech engine hung up.", retryable=True)
         try:
             while True:
                 reply, samples = await _receive(self._reader)

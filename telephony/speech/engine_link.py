@@ -36,7 +36,7 @@ class EngineLink:
         """
         async with self._connecting:
             if self._closed:
-                raise SpeechError("the link to the speech engine was closed")
+                raise SpeechError("The link to the speech engine was closed.")
             if self._client is None or self._client.closed:
                 await self._drop()
                 self._client = await SpeechClient.connect(

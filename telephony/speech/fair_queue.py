@@ -88,10 +88,10 @@ class ModelThread:
             SpeechError: too much waits already, or the thread is being closed; try again later.
         """
         if self._closing:
-            raise SpeechError("the speech engine is stopping", retryable=True)
+            raise SpeechError("The speech engine is stopping.", retryable=True)
         if len(self._queue) >= self._max_waiting:
             raise SpeechError(
-                f"{len(self._queue)} pieces of work wait for the {self._name} already", retryable=True
+                f"{len(self._queue)} pieces of work wait for the {self._name} already.", retryable=True
             )
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._queue.put(owner, job)
@@ -104,7 +104,7 @@ class ModelThread:
         self._closing = True
         self._arrived.set()
         while self._queue:
-            _fail(self._queue.get(), SpeechError("the speech engine is stopping", retryable=True))
+            _fail(self._queue.get(), SpeechError("The speech engine is stopping.", retryable=True))
         await asyncio.wait([self._task], timeout=grace_s)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -123,7 +123,7 @@ class ModelThread:
             try:
                 result = await loop.run_in_executor(self._executor, job.work)
             except asyncio.CancelledError:
-                _fail(job, SpeechError("the speech engine is stopping", retryable=True))
+                _fail(job, SpeechError("The speech engine is stopping.", retryable=True))
                 raise
             except Exception as error:  # whoever waits must hear of it, whatever it is
                 _fail(job, error)

@@ -69,10 +69,10 @@ def read_prefix(prefix: bytes) -> FrameLengths:
     """
     magic, version, reserved, header, payload = _PREFIX.unpack(prefix)
     if magic != _MAGIC or reserved != b"\0\0\0":
-        raise SpeechError("what arrived on the speech socket is not a frame of ours")
+        raise SpeechError("What arrived on the speech socket is not a frame of ours.")
     if version != VERSION:
         raise SpeechError(
-            f"the other end speaks version {version} of the speech protocol, this end version {VERSION}",
+            f"The other end speaks version {version} of the speech protocol, this end version {VERSION}.",
             fix="Run the engine and its clients from the same installation.",
         )
     lengths = FrameLengths(header, payload)
@@ -87,8 +87,8 @@ def samples_of(payload: bytes) -> NDArray[np.int16]:
 
 def _check_lengths(lengths: FrameLengths) -> None:
     if not 2 <= lengths.header <= MAX_HEADER_BYTES:
-        raise SpeechError(f"a header of {lengths.header} bytes is not between 2 and {MAX_HEADER_BYTES}")
+        raise SpeechError(f"A header of {lengths.header} bytes is not between 2 and {MAX_HEADER_BYTES}.")
     if lengths.payload > MAX_PAYLOAD_BYTES:
-        raise SpeechError(f"a payload of {lengths.payload} bytes is longer than {MAX_PAYLOAD_BYTES}")
+        raise SpeechError(f"A payload of {lengths.payload} bytes is longer than {MAX_PAYLOAD_BYTES}.")
     if lengths.payload % 2:
-        raise SpeechError(f"a payload of {lengths.payload} bytes does not hold whole 16-bit samples")
+        raise SpeechError(f"A payload of {lengths.payload} bytes does not hold whole 16-bit samples.")

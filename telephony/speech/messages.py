@@ -158,4 +158,4 @@ def _parse(adapter: TypeAdapter[_M], header: bytes, kind: str) -> _M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
-        raise SpeechError(f"not a speech {kind}: {first['msg']}", field=field) from error
+        raise SpeechError(f"Not a speech {kind}: {first['msg']}.", field=field) from error

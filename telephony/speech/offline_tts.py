@@ -86,7 +86,7 @@ class OfflineSpeech(tts.ChunkedStream):
                 output_emitter.push(samples.tobytes())
                 said = True
         except TimeoutError as error:
-            raise APITimeoutError(f"no speech within {wait_s:g} s") from error
+            raise APITimeoutError(f"No speech within {wait_s:g} s.") from error
         except SpeechError as error:
             raise APIConnectionError(str(error), retryable=error.retryable) from error
         if not said:

@@ -122,7 +122,7 @@ def build(
     if settings.needs_engine:
         if engine_socket is None:
             raise ConfigError(
-                "offline speech needs the speech engine, and its socket is not known",
+                "Offline speech needs the speech engine, and its socket is not known.",
                 field="speech",
                 fix="Start the engine and set TRUNKLINE_SPEECH_SOCKET.",
             )
@@ -211,7 +211,7 @@ def _llm(
     if isinstance(chosen, OfflineLlmSettings):
         if dialogue is None:
             raise ConfigError(
-                "the assistant has no flow, and an offline line can follow nothing else",
+                "The assistant has no flow, and an offline line can follow nothing else.",
                 field="speech.llm.provider",
                 fix="Give the assistant a flow, or configure a language model.",
             )
@@ -267,7 +267,7 @@ def _api_key(
     if isinstance(section, OpenAiLlmSettings) and _is_local(section.base_url):
         return "unused"
     raise ConfigError(
-        f"{section.provider} has no API key",
+        f"{section.provider} has no API key.",
         field=f"{path}.api_key",
         fix=f"Set it, or the environment variable {section.api_key_variable}.",
     )

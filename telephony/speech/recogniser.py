@@ -60,7 +60,7 @@ class WhisperRecogniser:
             import tokenizers
         except ImportError as error:
             raise DependencyError(
-                f"the offline recogniser needs a package that is not installed: {error.name}", fix=INSTALL
+                f"The offline recogniser needs a package that is not installed: {error.name}.", fix=INSTALL
             ) from error
         self.name = model.name
         try:
@@ -167,11 +167,11 @@ class WhisperRecogniser:
         if self._model.is_multilingual:
             prompt += [self._token(f"<|{language}|>"), self._token("<|transcribe|>")]
         elif language != "en":
-            raise SpeechError(f"the model {self.name} knows English only", field="language")
+            raise SpeechError(f"The model {self.name} knows English only.", field="language")
         return [*prompt, self._token("<|notimestamps|>")]
 
     def _token(self, text: str) -> int:
         token: int | None = self._tokenizer.token_to_id(text)
         if token is None:
-            raise SpeechError(f"the model {self.name} does not know {text}", field="language")
+            raise SpeechError(f"The model {self.name} does not know {text}.", field="language")
         return token

@@ -114,7 +114,7 @@ class SpeechServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(self, reader, writer)
         if len(self._connections) >= MAX_CONNECTIONS:
-            await connection.refuse(f"the speech engine serves {MAX_CONNECTIONS} connections already")
+            await connection.refuse(f"The speech engine serves {MAX_CONNECTIONS} connections already.")
             return
         self._connections.add(connection)
         try:
@@ -128,7 +128,7 @@ class SpeechServer:
         """Recognise when the owner's turn comes."""
         if len(samples) > MAX_AUDIO_S * request.rate:
             raise SpeechError(
-                f"an utterance of {len(samples) / request.rate:.0f} s is longer than {MAX_AUDIO_S:.0f} s"
+                f"An utterance of {len(samples) / request.rate:.0f} s is longer than {MAX_AUDIO_S:.0f} s."
             )
         given_up = False
 
@@ -246,10 +246,10 @@ class _Connection:
         if isinstance(request, Cancel):
             return
         if request.id in self._requests:
-            raise SpeechError(f"request {request.id} is being served already", field="id")
+            raise SpeechError(f"Request {request.id} is being served already.", field="id")
         if len(self._requests) >= MAX_REQUESTS_PER_CONNECTION:
             raise SpeechError(
-                f"{MAX_REQUESTS_PER_CONNECTION} requests of this connection are being served", retryable=True
+                f"{MAX_REQUESTS_PER_CONNECTION} requests of this connection are being served.", retryable=True
             )
 
     def _begin(self, number: int, work: Coroutine[None, None, None]) -> None:
@@ -267,7 +267,7 @@ class _Connection:
             self._writer.transport.abort()
         except Exception as error:  # a model's own exception must not take the engine down
             log.exception("speech_request_failed", request=number)
-            message = f"the model failed: {type(error).__name__}"
+            message = f"The model failed: {type(error).__name__}."
             await self._try_send(Failure(id=number, message=message))
 
     async def _transcribe(self, request: Transcribe, samples: NDArray[np.int16]) -> None:
@@ -294,12 +294,12 @@ class _Connection:
 async def _listen(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise ConfigError(
-            f"the path of the speech socket is longer than {MAX_SOCKET_PATH} bytes: {path}",
+            f"The path of the speech socket is longer than {MAX_SOCKET_PATH} bytes: {path}.",
             fix="Choose a shorter data folder.",
         )
     if await _is_served(path):
         raise PortTakenError(
-            f"another speech engine answers on {path}", fix="Stop it, or choose another --socket."
+            f"Another speech engine answers on {path}.", fix="Stop it, or choose another --socket."
         )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -311,7 +311,7 @@ async def _listen(path: Path) -> socket.socket:
             os.umask(before)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"no speech socket can be made at {path}: {error.strerror}") from error
+        raise ConfigError(f"No speech socket can be made at {path}: {error.strerror}.") from error
     listener.setblocking(False)
     return listener
 

@@ -248,10 +248,10 @@ def _sound(settings: TimedTtsSettings) -> NDArray[np.int16]:
     try:
         channels, rate = read_wav(Path(settings.clip))
     except (OSError, AudioError) as error:
-        raise ConfigError(f"the clip cannot be read: {error}", field="speech.tts.clip") from error
+        raise ConfigError(f"The clip cannot be read: {error}", field="speech.tts.clip") from error
     if rate != PHONE_RATE or len(channels) != 1 or not len(channels[0]):
         raise ConfigError(
-            f"the clip has {len(channels)} channels at {rate} Hz",
+            f"The clip has {len(channels)} channels at {rate} Hz.",
             field="speech.tts.clip",
             fix=f"Convert it to one channel of 16-bit samples at {PHONE_RATE} Hz.",
         )

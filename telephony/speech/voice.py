@@ -34,7 +34,7 @@ class HibariVoice:
             import hibari
         except ImportError as error:
             raise DependencyError(
-                f"the offline voice needs a package that is not installed: {error.name}", fix=INSTALL
+                f"The offline voice needs a package that is not installed: {error.name}.", fix=INSTALL
             ) from error
         self._voice = hibari.Hibari(voice=NAME, threads=1)
         self._rate: int = hibari.SAMPLE_RATE
