@@ -20,8 +20,9 @@ QUIET_DBFS = -50.0
 WINDOW = 50
 """Frames over which the smallest depth is looked for: one second."""
 
-SPEECH_EXCESS = 3
-"""Frames too many that are worth a click in speech; one such frame a window."""
+SPEECH_EXCESS = 5
+"""Frames too many that are worth a click in speech; one such frame a window. Speech has
+pauses: what is less waits for one."""
 
 
 def is_quiet(frame: Samples) -> bool:
