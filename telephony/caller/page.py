@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from telephony.caller.drawing import draw_call
 from telephony.caller.markup import Markup, element, join
+from telephony.caller.narration import duration
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from telephony.caller.report import CallReport, Turn
+    from telephony.caller.report import CallReport, Outcome, Turn
 
-_OUTCOMES = {
+OUTCOMES: dict[Outcome, str] = {
     "completed": "Went as scripted",
     "expectation_failed": "Did not go as scripted",
     "agent_hung_up": "The agent hung up early",
@@ -23,6 +24,7 @@ _OUTCOMES = {
     "unreachable": "Unreachable",
     "failed": "Failed",
 }
+"""Each outcome in words."""
 
 
 def render_page(report: CallReport, caller: NDArray[np.int16], agent: NDArray[np.int16]) -> str:
@@ -39,7 +41,7 @@ def render_page(report: CallReport, caller: NDArray[np.int16], agent: NDArray[np
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{report.script}: {_OUTCOMES[report.outcome]}"),
+        element("title", f"{report.script}: {OUTCOMES[report.outcome]}"),
         element("style", style),
     )
     body = element(
@@ -56,7 +58,7 @@ def render_page(report: CallReport, caller: NDArray[np.int16], agent: NDArray[np
 
 
 def _header(report: CallReport) -> Markup:
-    pill = element("span", _OUTCOMES[report.outcome], class_="pill good" if report.ok else "pill bad")
+    pill = element("span", OUTCOMES[report.outcome], class_="pill good" if report.ok else "pill bad")
     ended = {"agent": "the agent hung up", "caller": "the caller hung up", "nobody": "no call came about"}
     facts = [report.started_at.replace("T", " ")[:19], report.to, report.media.codec]
     facts += [f"{report.duration_s:.1f} s", ended[report.ended_by]]
@@ -84,11 +86,11 @@ def _figures(report: CallReport) -> Markup:
 
 
 def _at_most(latency_ms: float | None) -> str:
-    return "" if latency_ms is None else f"at most {_duration(latency_ms)}"
+    return "" if latency_ms is None else f"at most {duration(latency_ms)}"
 
 
 def _tile(name: str, value_ms: float | None, note: str = "", *, text: str = "", bad: bool = False) -> Markup:
-    shown = text or ("–" if value_ms is None else _duration(value_ms))
+    shown = text or ("–" if value_ms is None else duration(value_ms))
     return element(
         "div",
         element("div", name, class_="name"),
@@ -96,10 +98,6 @@ def _tile(name: str, value_ms: float | None, note: str = "", *, text: str = "", 
         element("div", note, class_="note") if note else None,
         class_="tile",
     )
-
-
-def _duration(value_ms: float) -> str:
-    return f"{value_ms / 1000:.2f} s" if abs(value_ms) >= 1000 else f"{value_ms:.0f} ms"
 
 
 def _problems(report: CallReport) -> Markup | None:
@@ -144,7 +142,7 @@ def _turns(report: CallReport) -> Markup:
     rows: list[list[object]] = []
     for number, turn in enumerate(report.turns, 1):
         start_s = turn.said_start_s if turn.said_start_s is not None else turn.heard_start_s
-        latency = "–" if turn.reply_latency_ms is None else _duration(turn.reply_latency_ms)
+        latency = "–" if turn.reply_latency_ms is None else duration(turn.reply_latency_ms)
         at = "–" if start_s is None else f"{start_s:.1f} s"
         rows.append([number, at, _said(turn), turn.heard or "–", latency, _note(report, turn)])
     headings = ["", "At", "Caller", "Agent", "Reply after", ""]

@@ -55,7 +55,7 @@ class Settings(ScriptModel):
     """What holds for the whole call."""
 
     codec: Literal["PCMU", "PCMA"] = "PCMU"
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
     """Seeds voice, noise and impairments: the same seed sends the same packets."""
     language: str = Field(default="en", min_length=2, max_length=8)
     from_user: str = Field(default="+15550100199", min_length=1, max_length=64)
@@ -246,6 +246,13 @@ class Script(ScriptModel):
             return {**raw, "steps": steps}
         return raw
 
+    @model_validator(mode="after")
+    def _ends_once(self) -> Script:
+        for number, step in enumerate(self.steps[:-1], 1):
+            if isinstance(step, HangUpStep | ExpectHangUpStep):
+                raise ValueError(f"step {number} ends the call, but there are steps behind it")
+        return self
+
     def spoken(self) -> list[str]:
         """Every line the person may speak, in order and without repetitions."""
         texts = [step.say.text for step in self.steps if isinstance(step, SayStep)]
@@ -262,3 +269,22 @@ def kind_of(step: Any) -> str:
     kind = _kind_of(step)
     assert kind is not None
     return kind
+
+
+def describe(step: Any) -> str:
+    """What a step asks for, in a few words."""
+    if isinstance(step, SayStep):
+        return step.say.text
+    if isinstance(step, InterruptStep):
+        return step.interrupt.text
+    if isinstance(step, PressStep):
+        return step.press
+    if isinstance(step, WaitStep):
+        return f"{step.wait:g} s"
+    if isinstance(step, HangUpStep):
+        return ""
+    wanted = step.expect if isinstance(step, ExpectStep) else step.expect_hang_up
+    parts = [", ".join(wanted.all), " or ".join(wanted.any)]
+    if isinstance(wanted, Expect) and wanted.begins:
+        parts.insert(0, f"begins with {' or '.join(wanted.begins)}")
+    return "; ".join(part for part in parts if part)
