@@ -128,6 +128,10 @@ class DelayControl:
         """How much later than the reference a packet with this transit time is; negative if earlier."""
         return transit_s - self._reference.value
 
+    def due_s(self, now_s: float) -> float:
+        """Where on the playout line, in seconds, the target delay would have us play now."""
+        return now_s - self._reference.value - self.target.value_s
+
     def arrived(self, at_s: float, transit_s: float) -> None:
         """A packet came."""
         self._reference.add(at_s, transit_s)

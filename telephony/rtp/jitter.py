@@ -130,6 +130,9 @@ class JitterBuffer:
 
     def pull(self, now_s: float) -> Samples | None:
         """Give the frame due now, shape (160,), or None if there is nothing to play. Call it each 20 ms."""
+        if self._pulled_at is None and self._control.known:
+            # Packets came before the first tick: only now is it known where the ticks lie between them.
+            self._position = int(self._control.due_s(now_s) // FRAME_S) * FRAME_SAMPLES
         self._pulled_at = now_s
         skip = self._control.playing(now_s, now_s - self._position / RATE)
         if skip:
@@ -196,9 +199,8 @@ class JitterBuffer:
         """Let this packet be played when the target delay has passed, after what is still waiting."""
         if self._ssrc is not None:
             self._restarts += 1
-        if self._pulled_at is None:
-            self._pulled_at = arrival_s
-        due_s = arrival_s + self._control.target.value_s - self._pulled_at
+        pulled_at = arrival_s if self._pulled_at is None else self._pulled_at
+        due_s = arrival_s + self._control.target.value_s - pulled_at
         # The next pull, one frame after the last one, plays self._position.
         ticks = max(0, -int(-(due_s - _PHASE_S) // FRAME_S) - 1)
         self._ssrc = packet.ssrc

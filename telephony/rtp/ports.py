@@ -133,6 +133,8 @@ class PortPool:
         raise self._exhausted()
 
     def _wake_rested(self) -> None:
+        if not self._resting:
+            return
         now = self._now()
         while self._resting and self._resting[0][0] <= now:
             self._free.append(self._resting.pop(0)[1])

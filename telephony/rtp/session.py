@@ -69,7 +69,7 @@ class RtpSession:
         clock: Clock,
         *,
         jitter_buffer_ms: int = 60,
-        adaptive: bool = False,
+        adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
     ) -> None:
@@ -112,7 +112,7 @@ class RtpSession:
         ports: PortPool,
         clock: Clock | None = None,
         jitter_buffer_ms: int = 60,
-        adaptive: bool = False,
+        adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
     ) -> RtpSession:
@@ -122,8 +122,8 @@ class RtpSession:
             address: local IP address.
             ports: where the port comes from and goes back to.
             clock: the loop's by default.
-            jitter_buffer_ms: delay of the jitter buffer, 20 to 200.
-            adaptive: take ``jitter_buffer_ms`` as the most, and wait only as long as the jitter demands.
+            jitter_buffer_ms: delay of the jitter buffer, 20 to 200; with ``adaptive`` the most it may be.
+            adaptive: wait only as long as the jitter of the last seconds demands, from 20 ms up.
             conceal: fill up to 60 ms of what is missing from what was played before it.
             symmetric: send to where packets come from, rather than to ``set_remote``'s address only.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from telephony.audio.conceal import Concealer
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, Samples
 from telephony.audio.g711 import Codec
 from telephony.rtp.packet import RtpPacket
@@ -74,6 +75,7 @@ class Outcome:
         delays: (time, seconds from sending to playing) of every loud frame, transit included.
         heard: the numbers that were played, in order.
         empty: how many ticks gave nothing.
+        concealed: how many of them were filled.
         longest_gap: most ticks in a row that gave nothing.
         sent: packets sent.
         most_buffered: samples.
@@ -82,6 +84,7 @@ class Outcome:
     delays: list[tuple[float, float]] = field(default_factory=list)
     heard: list[int] = field(default_factory=list)
     empty: int = 0
+    concealed: int = 0
     longest_gap: int = 0
     sent: int = 0
     most_buffered: int = 0
@@ -125,6 +128,7 @@ def _play(
     outcome: Outcome,
 ) -> None:
     gap = 0
+    concealer = Concealer()
     while events:
         at, _, packet = heapq.heappop(events)
         if packet is not None:
@@ -132,6 +136,10 @@ def _play(
             outcome.most_buffered = max(outcome.most_buffered, buffer.buffered)
             continue
         frame = buffer.pull(at)
+        if frame is not None:
+            concealer.play(frame)
+        elif concealer.conceal() is not None:
+            outcome.concealed += 1
         gap = gap + 1 if frame is None else 0
         outcome.empty += frame is None
         outcome.longest_gap = max(outcome.longest_gap, gap)
