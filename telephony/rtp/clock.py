@@ -29,6 +29,7 @@ MAX_LATENESS_S = 0.1
 MAX_FAILURES = 5
 """A callback that raises this many ticks in a row is removed."""
 
+_LOG_INTERVAL_S = 1.0
 _REMEMBERED_TICKS = 3000
 
 
@@ -43,12 +44,18 @@ class Lateness:
     skipped: int
 
 
+@dataclass(slots=True)
+class _Record:
+    failures: int = 0
+    logged_at: float = float("-inf")
+
+
 class MediaClock:
     """Calls every registered callback once each 20 ms, in the order of registration.
 
-    A callback is a plain function and must not block. One that raises is logged and called again at
-    the next tick; after ``MAX_FAILURES`` failures in a row it is removed, so that one broken call
-    cannot fill the log or slow down the others.
+    A callback is a plain function and must not block. One that raises is logged, once a second at most,
+    and called again at the next tick; after ``MAX_FAILURES`` failures in a row it is removed with a log
+    line, so that one broken call cannot fill the log or slow down the others.
 
     Args:
         clock: where time comes from; the running loop's by default.
@@ -56,7 +63,7 @@ class MediaClock:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock
-        self._callbacks: dict[Callable[[], None], int] = {}
+        self._callbacks: dict[Callable[[], None], _Record] = {}
         self._running = False
         self._timer: TimerHandle | None = None
         self._deadline = 0.0
@@ -66,7 +73,7 @@ class MediaClock:
 
     def add(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` from the next tick on; adding it twice is adding it once."""
-        self._callbacks.setdefault(callback, 0)
+        self._callbacks.setdefault(callback, _Record())
         self._schedule_first()
 
     def remove(self, callback: Callable[[], None]) -> None:
@@ -124,26 +131,26 @@ class MediaClock:
         self._deadline += FRAME_S
         # Scheduled before the callbacks run: one that stops the clock or empties it must find this timer.
         self._timer = clock.call_later(max(0.0, self._deadline - clock.now()), self._tick)
-        for callback in tuple(self._callbacks):
+        for callback, record in tuple(self._callbacks.items()):
             if callback in self._callbacks:
-                self._call(callback)
+                self._call(callback, record)
 
-    def _call(self, callback: Callable[[], None]) -> None:
+    def _call(self, callback: Callable[[], None], record: _Record) -> None:
         try:
             callback()
         except Exception:
-            self._failed(callback)
+            self._failed(callback, record)
         else:
-            if self._callbacks.get(callback):
-                self._callbacks[callback] = 0
+            record.failures = 0
 
-    def _failed(self, callback: Callable[[], None]) -> None:
-        failures = self._callbacks.get(callback, 0) + 1
+    def _failed(self, callback: Callable[[], None], record: _Record) -> None:
+        assert self._clock is not None, "only start() schedules ticks"
+        record.failures += 1
         name = getattr(callback, "__qualname__", repr(callback))
-        log.exception("media_callback_failed", callback=name, failures=failures)
-        if callback not in self._callbacks:
-            return
-        self._callbacks[callback] = failures
-        if failures >= MAX_FAILURES:
+        now = self._clock.now()
+        if now - record.logged_at >= _LOG_INTERVAL_S:
+            record.logged_at = now
+            log.exception("media_callback_failed", callback=name)
+        if record.failures >= MAX_FAILURES and callback in self._callbacks:
             self.remove(callback)
-            log.error("media_callback_removed", callback=name, failures=failures)
+            log.error("media_callback_removed", callback=name, failures=record.failures)
