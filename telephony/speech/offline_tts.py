@@ -92,7 +92,6 @@ class OfflineSpeech(tts.ChunkedStream):
         if not said:
             # A dash or three dots are nothing to say; to LiveKit no audio at all would be a failure.
             output_emitter.push(_NOTHING_TO_SAY)
-        output_emitter.flush()
 
     async def _speak(self) -> AsyncIterator[NDArray[np.int16]]:
         settings = self._voice.settings

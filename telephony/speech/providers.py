@@ -7,6 +7,7 @@ thread alone: preload ``preload_modules`` in a worker, or build on the main thre
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -276,7 +277,10 @@ def _api_key(
 def _is_local(base_url: str | None) -> bool:
     """Whether a server of one's own, such as Ollama, answers there; it asks for no key."""
     host = urlsplit(base_url or "").hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _given(value: _T | None) -> NotGivenOr[_T]:

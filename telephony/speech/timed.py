@@ -226,7 +226,6 @@ class TimedSpeech(tts.SynthesizeStream):
                 await asyncio.sleep(_PIECE_S / _FASTER)
             piece = self._voice.sound[start : start + step]
             output_emitter.push_frame(rtc.AudioFrame(piece.tobytes(), PHONE_RATE, 1, len(piece)))
-        output_emitter.flush()
 
 
 def _is_loud(frame: rtc.AudioFrame, threshold_dbfs: float) -> bool:
