@@ -71,7 +71,7 @@ class SpeechActivity:
 
     def finish(self) -> None:
         """The stream is over: what was going on has ended."""
-        self.tick(self._end_s + self._pause_s)
+        self.tick(float("inf"))
 
 
 def find_speech(levels: list[tuple[float, float]], *, pause_s: float = PAUSE_S) -> list[Speech]:

@@ -281,14 +281,13 @@ class Conversation:
 
     async def _press(self, digits: str) -> None:
         now_s = self._clock.now()
-        turn = Turn("press", digits, said_start_s=now_s)
+        # A key counts from its first packet: the other side knows it then, long before it is let go.
+        turn = Turn("press", digits, said_start_s=now_s, said_end_s=now_s + _KEY_S * (len(digits) - 1))
         self.turns.append(turn)
         self._action_s = now_s
         self.digits.append({"at_s": now_s, "digits": digits})
         self._emit("pressed", digits)
         await self._phone.press(digits)
-        # A key counts from its first packet: the other side knows it then, long before it is let go.
-        turn.said_end_s = now_s + _KEY_S * (len(digits) - 1)
 
     # Listening
 

@@ -29,8 +29,10 @@ _HOLE_S = 0.02
 _SILENCE_PEAK = 16
 """The two smallest steps of G.711 around zero: below this nothing was said, not even quietly."""
 _EDGE_S = 0.005
+_AROUND_S = 0.04
 _EDGE_DBFS = -45.0
-"""Speech dies away before a pause; a hole is cut out of it, so it is loud right beside the hole."""
+_FADED_DB = 10.0
+"""Speech dies away before a pause; a hole is cut out of it: right beside it is as loud as further away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,23 @@ def silent_holes(samples: NDArray[np.int16], *, rate: int = 8000, start_s: float
     """
     quiet = np.abs(samples.astype(np.int32)) < _SILENCE_PEAK
     edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
-    edge = int(_EDGE_S * rate)
     holes = []
     for low, high in zip(edges[::2], edges[1::2], strict=True):
-        if high - low < _HOLE_S * rate or low < edge or high + edge > samples.size:
+        if high - low < _HOLE_S * rate:
             continue
-        if min(_level(samples[low - edge : low]), _level(samples[high : high + edge])) >= _EDGE_DBFS:
+        # Both sides are looked at from the hole outwards.
+        if _is_cut(samples[:low][::-1], rate) and _is_cut(samples[high:], rate):
             holes.append(Gap(start_s + float(low) / rate, round(float(high - low) * 1000 / rate, 1)))
     return holes
+
+
+def _is_cut(outwards: NDArray[np.int16], rate: int) -> bool:
+    """Whether sound beside a silence ends or begins abruptly."""
+    edge, around = int(_EDGE_S * rate), int(_AROUND_S * rate)
+    if outwards.size < edge:
+        return False
+    level = _level(outwards[:edge])
+    return level >= max(_EDGE_DBFS, _level(outwards[:around]) - _FADED_DB)
 
 
 def reception(packets: Sequence[HeardPacket], duplicates: int = 0) -> Reception:
