@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -69,19 +70,20 @@ class RoomPerson:
         token = api.AccessToken(API_KEY, API_SECRET).with_identity(self._identity).with_grants(grants)
         return token.with_kind("agent") if self._kind == "agent" else token
 
-    async def speak(self, frequency_hz: float = 440.0, *, wait: bool = True) -> None:
-        """Publish a track and speak a tone for ever, from the moment somebody listens if ``wait``."""
+    async def speak(self, frequency_hz: float = 440.0, *, seconds: float | None = None) -> None:
+        """Publish a track and, from the moment somebody listens, speak a tone: for ever, or for so long."""
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("voice", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self.room.local_participant.publish_track(track, options)
-        self._tasks.append(asyncio.create_task(self._speak(source, Tone(frequency_hz), wait)))
+        self._tasks.append(asyncio.create_task(self._speak(source, Tone(frequency_hz), seconds)))
 
-    async def _speak(self, source: rtc.AudioSource, tone: Tone, wait: bool) -> None:
-        if wait:
-            await self.subscribed.wait()
+    async def _speak(self, source: rtc.AudioSource, tone: Tone, seconds: float | None) -> None:
+        await self.subscribed.wait()
+        left = math.inf if seconds is None else round(seconds / _FRAME_S)
         while True:
-            frame = tone.frame()
+            frame = tone.frame() if left > 0 else silence()
+            left -= 1
             await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, len(frame)))
             await asyncio.sleep(0 if source.queued_duration < 0.06 else _FRAME_S)
 

@@ -96,15 +96,10 @@ class TestLine:
         config = api.RoomConfiguration()
         if agents:
             config.agents.append(api.RoomAgentDispatch(agent_name="nobody"))
-        request = api.CreateSIPDispatchRuleRequest(
-            dispatch_rule=api.SIPDispatchRuleInfo(
-                name="test",
-                trunk_ids=[made.sip_trunk_id],
-                rule=api.SIPDispatchRule(dispatch_rule_callee=api.SIPDispatchRuleCallee(room_prefix=PREFIX)),
-                room_config=config,
-                **(rule or {}),
-            )
-        )
+        by_number = api.SIPDispatchRule(dispatch_rule_callee=api.SIPDispatchRuleCallee(room_prefix=PREFIX))
+        settings = {"name": "test", "rule": by_number, "room_config": config, **(rule or {})}
+        info_of_rule = api.SIPDispatchRuleInfo(trunk_ids=[made.sip_trunk_id], **settings)
+        request = api.CreateSIPDispatchRuleRequest(dispatch_rule=info_of_rule)
         self._rules.append((await self.api.sip.create_dispatch_rule(request)).sip_dispatch_rule_id)
 
     async def _remove_provisions(self) -> None:
@@ -115,9 +110,11 @@ class TestLine:
         for trunk in self._trunks:
             await self.api.sip.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk))
 
-    def person(self, *, identity: str = "agent", kind: str = "agent") -> RoomPerson:
-        """Somebody for this call's room."""
-        return RoomPerson(self.url, self.room_name, identity=identity, kind=kind)
+    def person(
+        self, *, identity: str = "agent", kind: str = "agent", room_name: str | None = None
+    ) -> RoomPerson:
+        """Somebody for this call's room, or for another one."""
+        return RoomPerson(self.url, room_name or self.room_name, identity=identity, kind=kind)
 
     async def rooms(self) -> list[str]:
         """Names of the rooms there are."""
