@@ -16,6 +16,15 @@ from telephony.speech.models import INSTALL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LEAD_S = 0.03
+"""Silence kept before the first sound, in s: the voice itself puts 0.3 s there, and a caller would wait."""
+
+TAIL_S = 0.18
+"""Silence kept after the last sound, in s: the pause between two sentences, instead of half a second."""
+
+_BLOCK_S = 0.01
+_AUDIBLE_RMS = 40.0  # -58 dBFS: the softest consonants are above, the voice's own silence far below
+
 NAME = "heart"
 """The one voice that hibari-tts carries; it would download any other."""
 
@@ -59,4 +68,24 @@ class HibariVoice:
             return np.zeros(0, np.int16)
         wave = soxr.resample(wave, self._rate, rate)
         samples: NDArray[np.int16] = np.round(np.clip(wave, -1.0, 1.0) * 32767.0).astype(np.int16)
+        return trim(samples, rate)
+
+
+def trim(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
+    """Cut the silence around speech down to ``LEAD_S`` and ``TAIL_S``.
+
+    Args:
+        samples: shape (n,), int16.
+        rate: samples per second, in Hz.
+
+    Returns:
+        A part of ``samples``; all of them when nothing in them is audible.
+    """
+    block = int(rate * _BLOCK_S)
+    whole = samples[: len(samples) // block * block].reshape(-1, block).astype(np.float64)
+    audible = np.flatnonzero(np.sqrt(np.mean(whole**2, axis=1)) > _AUDIBLE_RMS)
+    if not len(audible):
         return samples
+    first = audible[0] * block - int(LEAD_S * rate)
+    last = (audible[-1] + 1) * block + int(TAIL_S * rate)
+    return samples[max(0, first) : last]
