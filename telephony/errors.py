@@ -13,6 +13,7 @@ TrunklineError
 ├─ AudioError           a sound file or array is not what was expected
 ├─ BusError             the Redis bus between bridge and livekit-server failed
 ├─ LiveKitError         livekit-server refused or did not answer
+├─ StoreError           the database or the store of recordings refused or did not answer
 ├─ SpeechError          a speech engine failed
 ├─ AssistantError       an assistant's file or tool is wrong
 └─ ScriptError          a simulated caller's script is wrong or could not be followed
@@ -115,6 +116,10 @@ class BusError(TrunklineError):
 
 class LiveKitError(TrunklineError):
     """livekit-server refused an operation or did not answer."""
+
+
+class StoreError(TrunklineError):
+    """The database or the store of recordings refused or did not answer; nothing was half written."""
 
 
 class SpeechError(TrunklineError):

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EventType = Literal[
     "call.requested",
@@ -104,3 +107,17 @@ class Event:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an event: {error}") from error
+
+
+LINE = "line"
+"""What stands in place of a call id in events about the line itself, such as a disabled endpoint."""
+
+LINE_EVENT_TYPES: frozenset[str] = frozenset({"endpoint.disabled", "webhook.test"})
+
+
+def selects(patterns: Iterable[str], event_type: str) -> bool:
+    """Whether a filter takes an event: ``*``, a type, or the start of one such as ``call.*``."""
+    return any(
+        pattern in ("*", event_type) or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
+        for pattern in patterns
+    )

@@ -1,0 +1,153 @@
+"""Read calls and their events.
+
+Lists are keyset pages: a page costs the same wherever it is, and rows that arrive meanwhile neither
+repeat nor hide others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from telephony.store.stored import StoredEvent
+from telephony.store.tables import call, event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+OVERVIEW = tuple(
+    column for column in call.columns if column.name not in ("record", "settle_at", "expires_at")
+)
+"""The columns that a list shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls; every given condition must hold. Instants compare with when a call was first seen."""
+
+    direction: str | None = None
+    state: str | None = None
+    outcome: str | None = None
+    ended_by: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    trunk_id: str | None = None
+    assistant: str | None = None
+    sip_status: int | None = None
+    recorded: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    min_duration_ms: int | None = None
+    open: bool | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """As SQL."""
+        names = (
+            "direction",
+            "state",
+            "outcome",
+            "ended_by",
+            "from_number",
+            "to_number",
+            "trunk_id",
+            "assistant",
+            "sip_status",
+            "recorded",
+        )
+        found: list[sa.ColumnElement[bool]] = [
+            call.c[name] == getattr(self, name) for name in names if getattr(self, name) is not None
+        ]
+        if self.since is not None:
+            found.append(call.c.created_at >= self.since)
+        if self.until is not None:
+            found.append(call.c.created_at < self.until)
+        if self.min_duration_ms is not None:
+            found.append(call.c.duration_ms >= self.min_duration_ms)
+        if self.open is not None:
+            found.append(call.c.ended_at.is_(None) if self.open else call.c.ended_at.is_not(None))
+        return found
+
+
+async def page(
+    connection: AsyncConnection,
+    wanted: CallFilter,
+    *,
+    before: tuple[datetime, str] | None = None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Calls, newest first, that come after ``before`` in that order."""
+    query = sa.select(*OVERVIEW).where(*wanted.conditions())
+    if before is not None:
+        # The bounds twice: the row comparison is exact, the plain one lets every planner use the index.
+        created_at, call_id = before
+        query = query.where(
+            call.c.created_at <= created_at,
+            sa.or_(call.c.created_at < created_at, call.c.call_id < call_id),
+        )
+    query = query.order_by(call.c.created_at.desc(), call.c.call_id.desc()).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def get(connection: AsyncConnection, call_id: str) -> RowMapping | None:
+    """One call's whole row."""
+    query = sa.select(call).where(call.c.call_id == call_id)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def events_after(
+    connection: AsyncConnection, call_id: str, seq: int = 0, limit: int = 1000
+) -> list[StoredEvent]:
+    """The events of a call, or of the line, whose number is above ``seq``, in order."""
+    query = (
+        sa.select(*_EVENT)
+        .where(event.c.call_id == call_id, event.c.seq > seq)
+        .order_by(event.c.seq)
+        .limit(limit)
+    )
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def events_of_type(
+    connection: AsyncConnection, call_id: str, event_types: Iterable[str]
+) -> list[StoredEvent]:
+    """The events of a call that are of certain types, in order."""
+    query = (
+        sa.select(*_EVENT)
+        .where(event.c.call_id == call_id, event.c.type.in_(tuple(event_types)))
+        .order_by(event.c.seq)
+    )
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def of_room(connection: AsyncConnection, room: str) -> str | None:
+    """The call that was last seen in a room."""
+    query = sa.select(call.c.call_id).where(call.c.room == room).order_by(call.c.created_at.desc()).limit(1)
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def open_calls(connection: AsyncConnection, limit: int = 5000) -> Sequence[RowMapping]:
+    """Calls that have not ended, oldest first: what the reconciler needs of them."""
+    query = (
+        sa.select(
+            call.c.call_id,
+            call.c.room,
+            call.c.state,
+            call.c.direction,
+            call.c.created_at,
+            call.c.updated_at,
+            call.c.settle_at,
+        )
+        .where(call.c.ended_at.is_(None))
+        .order_by(call.c.created_at)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+_EVENT: tuple[sa.Column[Any], ...] = tuple(column for column in event.columns if column.name != "digest")

@@ -1,0 +1,1 @@
+"""The record on disk, each test on SQLite and on PostgreSQL."""
