@@ -39,6 +39,7 @@ _EDGE_HZ = 100.0
 _SILENT_BELOW = 0.02
 """Share of the loudest moment under which the ends of a line count as silence."""
 _TRIM_WINDOW = 80
+_RINGING = 800
 _ENGINE_RATE = 16_000
 _MADE = "1"
 """Changes whenever the same engine output would be shaped into other samples: old files are not used then."""
@@ -184,15 +185,16 @@ def shape_line(spoken: Samples, level_dbfs: float) -> Samples:
 
 
 def _telephone_band(samples: Samples) -> Samples:
-    """Keep 250 to 3500 Hz with soft edges, without moving anything in time."""
+    """Keep 250 to 3500 Hz with soft edges, all moved by the same padding."""
     if samples.size == 0:
         return samples
     low, high = _BAND_HZ
-    frequencies = np.fft.rfftfreq(samples.size, 1 / RATE)
+    # The filter rings, and its transform is a circle: without room the beginning would ring at the end.
+    signal = np.pad(samples.astype(np.float64), _RINGING)
+    frequencies = np.fft.rfftfreq(signal.size, 1 / RATE)
     below = np.clip((frequencies - (low - _EDGE_HZ)) / _EDGE_HZ, 0.0, 1.0)
     above = np.clip(((high + _EDGE_HZ) - frequencies) / _EDGE_HZ, 0.0, 1.0)
-    shaped = np.fft.irfft(np.fft.rfft(samples.astype(np.float64)) * below * above, samples.size)
-    return to_int16(shaped)
+    return to_int16(np.fft.irfft(np.fft.rfft(signal) * below * above, signal.size))
 
 
 def _trim(samples: Samples) -> Samples:
