@@ -6,6 +6,7 @@ and uses the payload types of the offer; hold is mirrored (sendonly to recvonly,
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,7 +108,7 @@ def build_offer(
             adds one to the version.
 
     Raises:
-        SdpError: a codec without a static payload type.
+        SdpError: a codec without a static payload type, or an address that is not IPv4.
     """
     numbers = [_static_number(name) for name in codecs]
     section = _our_section(
@@ -240,6 +241,10 @@ def _our_section(
 
 
 def _write(address: str, session_id: int, version: int, sections: list[list[str]]) -> bytes:
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError as error:
+        raise SdpError(f"our media address {address[:48]!r} is not an IPv4 address", field="c=") from error
     lines = [
         "v=0",
         f"o=- {session_id} {version} IN IP4 {address}",
