@@ -168,16 +168,18 @@ class RtpSession:
     def set_remote(self, address: Address) -> None:
         """Send to ``address``, the peer's from its session description; the source is latched anew.
 
+        0.0.0.0, the hold of RFC 2543, is nowhere: nothing is sent until a packet shows where the peer is.
+
         Raises:
             RtpError: it is a name, which would have to be looked up first, or the port is not 1 to 65535.
         """
         try:
-            ip_address(address[0])
+            nowhere = ip_address(address[0]).is_unspecified
         except ValueError:
             raise RtpError(f"{address[0]!r} is not an IP address.", field="connection address") from None
         if not 0 < address[1] < 0x10000:
             raise RtpError(f"{address[1]} is not a media port.", field="media port")
-        self._latch.signal(address)
+        self._latch.signal(None if nowhere else address)
 
     def set_codec(self, codec: Codec) -> None:
         """Send and accept this codec from now on."""

@@ -27,8 +27,8 @@ class SourceLatch:
         self._source: Address | None = None
         self._heard_at = 0.0
 
-    def signal(self, address: Address) -> None:
-        """The peer's session description names ``address``: send there, and latch anew."""
+    def signal(self, address: Address | None) -> None:
+        """The peer's session description names ``address``, or none: send there, and latch anew."""
         self.remote = self._signalled = address
         self._source = None
 

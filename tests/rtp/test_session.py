@@ -212,6 +212,17 @@ async def test_remote_must_be_an_address_and_a_port(session: RtpSession, address
         session.set_remote(address)
 
 
+async def test_unspecified_remote_is_nowhere(session: RtpSession, phone: Phone) -> None:
+    """With 0.0.0.0 as the peer's address nothing is sent until the peer is heard."""
+    session.set_remote(("0.0.0.0", phone.address[1]))
+    session.send_frame(silence())
+    assert phone.heard() == []
+    phone.say(silence())
+    await received(session, 1)
+    session.send_frame(silence())
+    assert len(phone.heard()) == 1
+
+
 async def test_unreachable_remote_is_no_error(session: RtpSession) -> None:
     """Frames to an address that the system refuses are lost, not raised."""
     session.set_remote(("255.255.255.255", 9))
