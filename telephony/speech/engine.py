@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the engine; returns the exit code."""
     arguments = _parser().parse_args(argv)
     logs.configure(arguments.log_level)
+    # A transcript may come some ms later; a packet of a call may not.
+    os.nice(arguments.nice)
     try:
         asyncio.run(serve(arguments))
     except TrunklineError as error:
@@ -108,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ready-file", type=Path, help="written as JSON once the models have run")
     parser.add_argument("--whisper-folder", help="a CTranslate2 Whisper model instead of the carried tiny.en")
     parser.add_argument("--whisper-sha256", help="what its model.bin must hash to")
+    parser.add_argument(
+        "--nice", type=int, default=5, choices=range(20), metavar="0-19", help="how far it stands back"
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 

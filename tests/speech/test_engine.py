@@ -106,7 +106,7 @@ async def test_more_than_a_window_is_recognised_in_pieces(real_engine: Path) -> 
         first, last = await say(client, "Good morning, doctor."), await say(client, "See you on Friday.")
         middle = await say(client, "I walked along the river and looked at the boats. ")
         pause = np.zeros(4000, np.int16)
-        long = np.concatenate([first, *[pause, middle] * 9, pause, last])
+        long = np.concatenate([first, *[pause, middle] * 13, pause, last])
         assert len(long) > 32 * 8000
         transcript = await client.transcribe(long, 8000)
     assert {"morning", "doctor", "river", "friday"} <= words(transcript.text)
