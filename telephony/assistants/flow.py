@@ -17,6 +17,8 @@ from telephony.assistants.forms import (
     corrections,
     heard_in,
     next_asked,
+    noting,
+    prefilled,
     question_for,
     read,
     with_values,
@@ -128,7 +130,9 @@ class Flow:
             return self._fill(spec, state, text)
         if isinstance(spec, ChoiceState):
             choice = self._phrases.choice(state.at, words, parse_answer(words))
-            return self._enter(state, choice.goto, heard_in(text)) if choice else self._miss(state)
+            if choice is not None:
+                return self._enter(state, choice.goto, heard_in(text))
+            return self._miss(noting(state, heard_in(text)))
         return self._enter(state, state.at, {})
 
     def _pressed(self, state: FlowState, keys: str) -> Step:
@@ -253,9 +257,7 @@ class Flow:
             spoken = self._render(spec.say, state)
             return Step(replace(state, closed=True, said=spoken), spoken, ToolCall(END_TOOL))
         if isinstance(spec, FormState):
-            fills = {blank.slot: heard[blank.type] for blank in spec.slots if blank.type in heard}
-            known = dict(state.slots)
-            return self._ask_on(spec, with_values(state, {**fills, **known}))
+            return self._ask_on(spec, replace(prefilled(spec, state, heard), noted=()))
         return self._speak(state, self._render(spec.ask, state))
 
     def _speak(self, state: FlowState, text: str) -> Step:

@@ -42,6 +42,18 @@ def without(state: FlowState, slots: list[str]) -> FlowState:
     return replace(state, slots=tuple(pair for pair in state.slots if pair[0] not in slots))
 
 
+def noting(state: FlowState, heard: Mapping[str, str]) -> FlowState:
+    """The state that remembers, for the next form, what was said before anything asked for it."""
+    return replace(state, noted=tuple(sorted((dict(state.noted) | dict(heard)).items())))
+
+
+def prefilled(form: FormState, state: FlowState, heard: Mapping[str, str]) -> FlowState:
+    """The state in which a form's blanks hold what was noted and heard; what is known is kept."""
+    told = dict(state.noted) | dict(heard)
+    fills = {blank.slot: told[blank.type] for blank in form.slots if blank.type in told}
+    return with_values(state, fills | dict(state.slots))
+
+
 def answers(form: FormState, state: FlowState, text: str) -> dict[str, str]:
     """The blanks that an answer fills: the one asked for, and others said along with it."""
     found = ((blank.slot, read(blank, text, asked=blank.slot == state.asking)) for blank in form.slots)

@@ -51,6 +51,7 @@ class FlowState:
         slots: what is known, as (slot, value), sorted.
         asking: inside a form: the slot that was asked for, or one of the two marks of ``flow``.
         misses: answers in a row that were not understood.
+        noted: what was said where nothing asked for it, as (type of slot, value); the next form takes it.
         back: the state that ``back`` leads to; empty for the first.
         said: the last words, for a caller who asks for them again.
         calling: the tool whose answer is awaited.
@@ -61,6 +62,7 @@ class FlowState:
     slots: tuple[tuple[str, str], ...] = ()
     asking: str = ""
     misses: int = 0
+    noted: tuple[tuple[str, str], ...] = ()
     back: str = ""
     said: str = ""
     calling: ToolCall | None = None

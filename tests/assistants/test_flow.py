@@ -246,3 +246,11 @@ def test_whatever_happens_the_flow_asks_calls_or_ends(flow: Flow, turns: list[Tu
         assert flow.keys_expected(step.state) >= 1
         flow.hint(step.state)
         state = step.state
+
+
+def test_what_was_said_too_early_is_not_asked_for_again(flow: Flow) -> None:
+    """A recogniser may cut one sentence into two turns, and the first half still counts."""
+    step = follow(
+        flow, ["My name is Anna Keller.", "And I would like to book for Tuesday at half past three."]
+    )
+    assert step.say == "So that is Tuesday, at 3:30 PM, for Anna Keller. Is that right?"

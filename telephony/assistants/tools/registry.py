@@ -13,7 +13,7 @@ from telephony.assistants.tools.tool import Tool
 _ALL: Final = (
     Tool.of(book_appointment),
     Tool.of(opening_hours),
-    Tool.of(transfer_to_operator),
+    Tool.of(transfer_to_operator, after_speaking=True),
     Tool.of(end_call),
 )
 

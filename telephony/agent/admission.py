@@ -1,0 +1,56 @@
+"""How many calls one worker takes: a number, counted, never a guess from the load of the processor.
+
+livekit-agents' own limit compares processor load, and counts a request that is being answered as a
+share of that limit, so that a third call at the same moment would be refused by an idle worker. Here
+a call is refused exactly when ``limit`` calls are being served or on their way into a process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telephony.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from livekit.agents import JobRequest
+
+log = get_logger(__name__)
+
+
+class Admission:
+    """Counts calls and answers requests for more.
+
+    Args:
+        limit: calls at once.
+        running: how many jobs are in a process already.
+    """
+
+    def __init__(self, limit: int, running: Callable[[], int]) -> None:
+        self._limit = limit
+        self._running = running
+        self._entering = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls being served, and those accepted that have no process yet."""
+        return self._running() + self._entering
+
+    @property
+    def load(self) -> float:
+        """The share of the limit that is used; livekit-server prefers the worker with less."""
+        return min(1.0, self.calls / self._limit)
+
+    async def answer(self, request: JobRequest) -> None:
+        """Accept a job, or leave it to another worker."""
+        if self.calls >= self._limit:
+            log.info("job_refused", job_id=request.id, calls=self.calls, limit=self._limit)
+            await request.reject(terminate=False)
+            return
+        self._entering += 1
+        try:
+            # Returns when the job is in a process, and counts as running.
+            await request.accept()
+        finally:
+            self._entering -= 1

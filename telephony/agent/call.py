@@ -1,0 +1,289 @@
+"""One call in one place: from the job's first moment to its outcome.
+
+The call begins when the session is in the room and ends exactly once, whoever ends it: the caller by
+leaving, the agent by its protocol of hanging up, the operator by taking over, the line by failing.
+Whatever happens in between, the room is ended with the call, and the record says how it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from livekit import rtc
+from livekit.agents import Agent, RunContext, utils
+from livekit.agents.voice.events import CloseEvent, CloseReason
+
+from telephony.agent.audio_path import attach
+from telephony.agent.caller import Caller, find_caller
+from telephony.agent.conversation import Conversation, finished_goodbye
+from telephony.agent.ending import Ending, caller_left
+from telephony.agent.greeting import PreparedSpeech
+from telephony.agent.hangup import HangUp
+from telephony.agent.record import CallRecord
+from telephony.agent.room import delete_room
+from telephony.agent.session import close_without_waiting, phone_session
+from telephony.agent.tools import function_tools
+from telephony.agent.transfer import transfer_caller
+from telephony.assistants.flow import Flow
+from telephony.assistants.tools.callbacks import CallbackList
+from telephony.assistants.tools.desk import Desk
+from telephony.assistants.tools.diary import Diary
+from telephony.logs import get_logger
+from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.speech.providers import Providers, build
+from telephony.spool import EventSpool
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from livekit.agents import AgentSession, JobContext, SpeechHandle, llm
+
+    from telephony.agent.settings import AgentSettings
+    from telephony.assistants.schema import Assistant
+
+log = get_logger(__name__)
+
+CALLER_WAIT_S = 10.0
+"""How long a job waits for its caller to be in the room."""
+_CLOSE_S = 1.0
+
+
+class Call:
+    """The call of one job.
+
+    Args:
+        ctx: the job; its room is not connected yet.
+        settings: the worker's.
+        assistant: who answers.
+    """
+
+    def __init__(self, ctx: JobContext, settings: AgentSettings, assistant: Assistant) -> None:
+        self._ctx = ctx
+        self._settings = settings
+        self._assistant = assistant
+        self._flow = Flow(assistant) if settings.line.speech.llm.provider == "offline" else None
+        self._desk = Desk(
+            assistant=assistant,
+            diary=Diary(settings.data / "diary.json"),
+            callbacks=CallbackList(settings.data / "callbacks.json"),
+            collected=self._on_collected,
+        )
+        self._caller: Caller | None = None
+        self._record: CallRecord | None = None
+        self._providers: Providers | None = None
+        self._session: AgentSession[None] | None = None
+        self._conversation: Conversation | None = None
+        self._greeting: PreparedSpeech | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._hanging_up: Ending | None = None
+        self._ending: Ending | None = None
+        self._handed_over = False
+
+    async def begin(self) -> None:
+        """Join the call and greet the caller; returns when the call can go on by events alone.
+
+        Raises:
+            TrunklineError: the assistant or a provider is not usable.
+        """
+        self._follow_room()
+        self._providers = build(
+            self._settings.line.speech, engine_socket=self._settings.speech_socket, dialogue=self._flow
+        )
+        self._greeting = PreparedSpeech(self._providers.tts, self._assistant.greeting)
+        session = self._session = phone_session(self._providers, self._assistant)
+        session.on("close", self._on_session_close)
+        self._conversation = self._follow(session)
+        if isinstance(self._providers.llm, DialogueLlm):
+            self._providers.llm.follow(session)
+        agent = Agent(instructions=self._assistant.instructions, tools=self._tools())
+        options = await attach(session, self._ctx, self._settings)
+        await session.start(agent, room=self._ctx.room, room_options=options, record=False)
+        if self._over.is_set():
+            return
+        self._greeting.say(session)
+        self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+        await self._await_caller()
+
+    def end(self, ending: Ending) -> None:
+        """End the call; only the first ending counts."""
+        if self._ending is not None:
+            return
+        self._ending = ending
+        self._over.set()
+        if self._conversation is not None:
+            self._conversation.close()
+        if self._session is not None and self._session.user_state != "speaking":
+            close_without_waiting(self._session)
+        # The session's close deletes the room, then the process ends.
+        self._ctx.shutdown(ending.cause)
+
+    async def fail(self, cause: str) -> None:
+        """End a call that could not begin: nobody is left in a room without an agent."""
+        log.error("call_failed", reason=cause)
+        await HangUp(self._delete_room).close_room()
+        self.end(Ending("line", cause))
+
+    async def finish(self) -> None:
+        """Write the outcome and let everything go; called once, when the session has closed."""
+        ending = self._ending or self._hanging_up or Ending("line", "the job was stopped")
+        self._over.set()
+        if self._conversation is not None:
+            self._conversation.close()
+        outcome = "answered" if self._caller is not None and self._caller.answered else "abandoned"
+        if self._record is not None:
+            self._record.ended(ending, outcome=outcome)
+        log.info("call_ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
+        await utils.aio.cancel_and_wait(*self._tasks)
+        if self._greeting is not None:
+            await self._greeting.aclose()
+        if self._providers is not None:
+            try:
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._providers.aclose()
+            except Exception as error:
+                log.warning("providers_not_closed", reason=str(error) or type(error).__name__)
+
+    # The caller
+
+    async def _await_caller(self) -> None:
+        found = await find_caller(self._ctx.room, CALLER_WAIT_S, self._over)
+        if found is None:
+            if not self._over.is_set():
+                log.info("caller_never_arrived", waited_s=CALLER_WAIT_S)
+                self.end(Ending("caller", "the caller never arrived"))
+            return
+        self._caller = found
+        call_id = found.call_id(self._ctx.job.metadata, self._ctx.job.id)
+        self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
+        self._desk.call_id = call_id
+        self._desk.caller_number = found.number
+        if found.is_telephone:
+            self._desk.transfer = self._transfer
+        self._record = CallRecord(EventSpool(self._settings.events, call_id, "job"))
+        speech = self._settings.line.speech
+        self._record.started(
+            assistant=self._assistant.name,
+            room=self._ctx.room.name,
+            job_id=self._ctx.job.id,
+            stt=speech.stt.provider,
+            llm=speech.llm.provider,
+            tts=speech.tts.provider,
+            audio_path="room",
+        )
+        log.info("agent_started", assistant=self._assistant.name)
+
+    def _follow_room(self) -> None:
+        room = self._ctx.room
+        room.on("participant_disconnected", self._on_left)
+        room.on("participant_attributes_changed", self._on_attributes)
+        room.on("sip_dtmf_received", self._on_key)
+        room.on("disconnected", self._on_room_gone)
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        if self._caller is None or participant.identity != self._caller.identity:
+            return
+        self.end(caller_left(participant.disconnect_reason, handed_over=self._handed_over))
+
+    def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
+        if self._caller is None or participant.identity != self._caller.identity:
+            return
+        self._caller.update(changed)
+        if self._caller.has_hung_up:
+            self.end(caller_left(rtc.DisconnectReason.CLIENT_INITIATED, handed_over=self._handed_over))
+
+    def _on_key(self, event: rtc.SipDTMF) -> None:
+        if self._caller is None or self._conversation is None or event.participant is None:
+            return
+        if event.participant.identity == self._caller.identity:
+            if self._record is not None:
+                self._record.key(event.digit)
+            self._conversation.press(event.digit)
+
+    def _on_room_gone(self, reason: object = None) -> None:
+        self.end(self._hanging_up or Ending("line", "the room was closed"))
+
+    # The conversation
+
+    def _follow(self, session: AgentSession[None]) -> Conversation:
+        return Conversation(
+            session,
+            self._assistant,
+            self._flow,
+            silence_limit_s=self._settings.line.agent.silence_timeout,
+            on_message=self._on_message,
+            on_goodbye=lambda cause, speech: self._hang_up(Ending("agent", cause), speech),
+        )
+
+    def _tools(self) -> list[llm.Tool | llm.Toolset]:
+        return function_tools(
+            self._assistant,
+            self._desk,
+            scripted=self._flow is not None,
+            on_tool=self._on_tool,
+            on_end=self._on_end_call,
+        )
+
+    def _on_message(self, message: llm.ChatMessage) -> None:
+        if self._record is not None:
+            self._record.message(message)
+
+    def _on_tool(self, name: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
+        log.info("tool_called", tool=name)
+        if self._record is not None:
+            self._record.tool(name, arguments, result)
+
+    def _on_collected(self, fields: dict[str, Any]) -> None:
+        if self._record is not None:
+            self._record.collected(fields)
+
+    def _on_session_close(self, event: CloseEvent) -> None:
+        if event.reason == CloseReason.ERROR:
+            log.error("session_failed", reason=str(event.error))
+            self.end(Ending("line", "the agent's speech failed"))
+
+    async def _transfer(self, target: str) -> None:
+        assert self._caller is not None
+        outcome = "failed"
+        try:
+            await transfer_caller(self._ctx, self._caller.identity, target)
+            self._handed_over, outcome = True, "completed"
+        finally:
+            if self._record is not None:
+                self._record.transferred(target, outcome)
+
+    # Hanging up
+
+    def _on_end_call(self, context: RunContext[None]) -> None:
+        try:
+            context.disallow_interruptions()
+        except RuntimeError:
+            # The caller has already spoken into the goodbye, which ends here.
+            log.info("goodbye_interrupted")
+        self._hang_up(Ending("agent", "the agent said goodbye"), context.speech_handle)
+
+    def _hang_up(self, ending: Ending, speech: SpeechHandle | None) -> None:
+        if self._ending is not None or self._hanging_up is not None:
+            return
+        self._hanging_up = ending
+        if self._conversation is not None:
+            self._conversation.close()
+        self._spawn(self._run_hang_up(ending, speech))
+
+    async def _run_hang_up(self, ending: Ending, speech: SpeechHandle | None) -> None:
+        session = self._session
+        stop = (lambda: finished_goodbye(session)) if session is not None else (lambda: None)
+        report = await HangUp(self._delete_room, stop).run(speech)
+        log.info("hung_up", spoken=report.spoken, room_ended=report.ended)
+        self.end(ending)
+
+    async def _delete_room(self) -> None:
+        if self._ctx.is_fake_job():
+            return
+        await delete_room(self._ctx.api, self._ctx.job.room.name)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

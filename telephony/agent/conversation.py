@@ -1,0 +1,168 @@
+"""The turns of one call that are nobody's words: silence, noise, keys, the end of its time.
+
+livekit-agents leads the ordinary turn, from the caller's words to the agent's answer. This fills in
+what a telephone adds, and tells the record what was said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents import llm
+
+from telephony.agent.keypad import Keypad
+from telephony.agent.reprompts import Reprompts
+from telephony.assistants.flow import MAX_KEYS
+from telephony.clock import LoopClock
+from telephony.logs import get_logger
+from telephony.speech.dialogue import keys_as_text
+from telephony.speech.dialogue_llm import DialogueLlm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from livekit.agents import AgentSession, SpeechHandle
+    from livekit.agents.voice.events import (
+        ConversationItemAddedEvent,
+        UserInputTranscribedEvent,
+        UserStateChangedEvent,
+        UserTranscriptionTimeoutEvent,
+    )
+
+    from telephony.agent.reprompts import Reprompt
+    from telephony.assistants.flow import Flow
+    from telephony.assistants.schema import Assistant
+
+log = get_logger(__name__)
+
+LEAST_SPEECH_S = 0.3
+"""A shorter noise without a word in it is not asked about."""
+
+
+class Conversation:
+    """Follows one session.
+
+    Args:
+        session: the call's; not started yet.
+        assistant: whose words are used.
+        flow: what leads the call; None where a language model does.
+        silence_limit_s: silence that ends the call.
+        on_message: told of each finished utterance.
+        on_goodbye: told, with the speech that says it, when the agent has given the caller up.
+    """
+
+    def __init__(
+        self,
+        session: AgentSession[None],
+        assistant: Assistant,
+        flow: Flow | None,
+        *,
+        silence_limit_s: float,
+        on_message: Callable[[llm.ChatMessage], None],
+        on_goodbye: Callable[[str, SpeechHandle], None],
+    ) -> None:
+        self._session = session
+        self._assistant = assistant
+        self._flow = flow
+        self._on_message = on_message
+        self._on_goodbye = on_goodbye
+        self._reprompts = Reprompts(assistant, limit_s=silence_limit_s)
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys)
+        self._time_limit: asyncio.TimerHandle | None = None
+        self._closed = False
+        session.on("user_state_changed", self._on_user_state)
+        session.on("user_input_transcribed", self._on_transcript)
+        session.on("user_transcription_timeout", self._on_no_transcript)
+        session.on("conversation_item_added", self._on_item)
+
+    def limit_time(self, seconds: float) -> None:
+        """Say goodbye when the call has lasted this long from now."""
+        self._time_limit = self._loop.call_later(seconds, self._on_time_up)
+
+    def press(self, key: str) -> None:
+        """The caller pressed a key: the agent stops speaking, and the key is a turn of the caller's."""
+        if self._closed:
+            return
+        self._heard()
+        try:
+            self._session.interrupt()
+        except RuntimeError:
+            # A goodbye is not interrupted.
+            return
+        self._keypad.press(key)
+
+    def close(self) -> None:
+        """Say nothing more; utterances that are still finishing are recorded."""
+        self._closed = True
+        self._keypad.close()
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+
+    # What the session tells
+
+    def _on_user_state(self, event: UserStateChangedEvent) -> None:
+        if event.new_state != "away" or self._closed:
+            return
+        silent_s = self._loop.time() - self._heard_at
+        self._say(self._reprompts.silence(silent_s, self._question()), "the caller said nothing")
+
+    def _on_no_transcript(self, event: UserTranscriptionTimeoutEvent) -> None:
+        # While the agent speaks the noise has only paused it, and it goes on by itself.
+        if self._closed or self._session.agent_state != "listening":
+            return
+        if event.speech_duration >= LEAST_SPEECH_S:
+            self._say(self._reprompts.unheard(self._question()), "the caller could not be understood")
+
+    def _on_transcript(self, event: UserInputTranscribedEvent) -> None:
+        if event.is_final and event.transcript.strip():
+            self._heard()
+
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        if isinstance(event.item, llm.ChatMessage):
+            self._on_message(event.item)
+
+    def _on_time_up(self) -> None:
+        if not self._closed:
+            handle = self._session.say(self._assistant.time_is_up, allow_interruptions=False)
+            self._on_goodbye("the call reached its time limit", handle)
+
+    # What is done about it
+
+    def _heard(self) -> None:
+        self._heard_at = self._loop.time()
+        self._reprompts.heard()
+
+    def _say(self, reprompt: Reprompt, cause: str) -> None:
+        log.info("caller_reprompted", last=reprompt.last, cause=cause)
+        if reprompt.last:
+            self._on_goodbye(cause, self._session.say(reprompt.text, allow_interruptions=False))
+            return
+        # An "away" caller is not watched any more until the session is told to begin again.
+        handle = self._session.say(reprompt.text)
+        handle.add_done_callback(self._watch_again)
+
+    def _watch_again(self, _: SpeechHandle) -> None:
+        if not self._closed:
+            self._session.reset_away_timer()
+
+    def _question(self) -> str:
+        if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
+            return ""
+        return self._flow.question(self._session.llm.state_after(self._session.history))
+
+    def _keys_expected(self) -> int:
+        if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
+            return MAX_KEYS
+        return self._flow.keys_expected(self._session.llm.state_after(self._session.history))
+
+    def _on_keys(self, keys: str) -> None:
+        if not self._closed:
+            self._session.generate_reply(user_input=keys_as_text(keys))
+
+
+def finished_goodbye(session: AgentSession[Any]) -> None:
+    """Stop listening: what is said after the goodbye begins no turn any more."""
+    session.input.set_audio_enabled(False)

@@ -1,0 +1,48 @@
+"""Why a call ended, and who ended it. Pure: of LiveKit only its numbers for reasons are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from livekit import rtc
+
+EndedBy = Literal["caller", "agent", "operator", "line"]
+"""``line`` is the room, the server or this process, when none of the people ended the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One end of one call; ``cause`` is a sentence without its full stop."""
+
+    by: EndedBy
+    cause: str
+
+
+_LOST: Final = Ending("line", "the caller's leg was lost")
+_LEFT: Final = {
+    rtc.DisconnectReason.CLIENT_INITIATED: Ending("caller", "the caller hung up"),
+    rtc.DisconnectReason.USER_REJECTED: Ending("caller", "the caller refused the call"),
+    rtc.DisconnectReason.USER_UNAVAILABLE: Ending("caller", "the caller did not answer"),
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: Ending("line", "the caller was removed from the room"),
+    rtc.DisconnectReason.ROOM_DELETED: Ending("line", "the room was deleted"),
+    rtc.DisconnectReason.ROOM_CLOSED: Ending("line", "the room was closed"),
+    rtc.DisconnectReason.DUPLICATE_IDENTITY: Ending("line", "the same caller joined a second time"),
+    rtc.DisconnectReason.SIP_TRUNK_FAILURE: Ending("line", "the trunk failed"),
+    rtc.DisconnectReason.CONNECTION_TIMEOUT: Ending("line", "the bridge lost its connection"),
+    rtc.DisconnectReason.SIGNAL_CLOSE: Ending("line", "the bridge lost its connection"),
+    rtc.DisconnectReason.MEDIA_FAILURE: Ending("line", "the caller's audio stopped"),
+    rtc.DisconnectReason.SERVER_SHUTDOWN: Ending("line", "livekit-server was stopped"),
+}
+
+
+def caller_left(reason: rtc.DisconnectReason.ValueType | None, *, handed_over: bool) -> Ending:
+    """What a caller's leaving the room means.
+
+    Args:
+        reason: why, as the server says; None where it says nothing.
+        handed_over: whether the operator's side has taken the call.
+    """
+    if handed_over:
+        return Ending("operator", "the operator took the call over")
+    return _LOST if reason is None else _LEFT.get(reason, _LOST)

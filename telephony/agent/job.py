@@ -1,0 +1,84 @@
+"""What one job process does: read its settings once, lead one call, write its outcome.
+
+These functions are what the worker hands to livekit-agents; a job process finds them by name here and
+so never imports the worker itself.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from telephony import logs
+from telephony.agent.call import Call
+from telephony.agent.settings import AgentSettings
+from telephony.assistants.loader import load_assistant
+from telephony.errors import TrunklineError
+from telephony.logs import get_logger
+
+if TYPE_CHECKING:
+    from livekit.agents import JobContext, JobProcess
+
+log = get_logger(__name__)
+
+_SETTINGS = "settings"
+_CALL = "call"
+
+
+def prewarm(process: JobProcess) -> None:
+    """Prepare an idle process. Never raises: livekit-agents would start another at once, for ever."""
+    logs.configure_structlog()
+    try:
+        process.userdata[_SETTINGS] = AgentSettings.from_environment()
+    except Exception as error:
+        log.error("settings_not_read", reason=str(error))
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    """Lead one call; returns when it can go on by events alone."""
+    call: Call | None = None
+    try:
+        settings = ctx.proc.userdata.get(_SETTINGS) or AgentSettings.from_environment()
+        name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
+        assistant = load_assistant(name, settings.assistant_directories)
+        call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
+        await call.begin()
+    except TrunklineError as error:
+        await _fail(ctx, call, str(error))
+    except Exception as error:
+        log.exception("call_crashed")
+        await _fail(ctx, call, f"{type(error).__name__}: {error}")
+
+
+async def on_session_end(ctx: JobContext) -> None:
+    """Write the call's outcome."""
+    call = ctx.proc.userdata.get(_CALL)
+    if isinstance(call, Call):
+        await call.finish()
+
+
+def assistant_name(metadata: str, default: str) -> str:
+    """The assistant that a job's metadata asks for.
+
+    Args:
+        metadata: the dispatch rule's JSON, such as ``{"assistant": "reception"}``; may be empty.
+        default: the operator's default.
+    """
+    try:
+        told = json.loads(metadata or "{}")
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        log.warning("job_metadata_ignored", reason="it is no JSON object")
+        return default
+    name = told.get("assistant", default)
+    return name if isinstance(name, str) and name else default
+
+
+async def _fail(ctx: JobContext, call: Call | None, cause: str) -> None:
+    if call is None:
+        log.error("call_failed", reason=cause)
+        ctx.delete_room()
+        ctx.shutdown(cause)
+    else:
+        await call.fail(cause)

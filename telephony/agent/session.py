@@ -1,0 +1,71 @@
+"""An ``AgentSession`` tuned for a telephone call.
+
+Every choice that differs from livekit-agents' defaults, which are for browsers, is here with its
+reason. End of turn and interruption are decided by voice activity alone: the model for ends of turns
+waits 2.5 s by mistake now and then, and the adaptive interruption needs a cloud.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents import AgentSession, APIConnectOptions, TurnHandlingOptions
+from livekit.agents.voice.agent_session import SessionConnectOptions
+
+if TYPE_CHECKING:
+    from telephony.assistants.schema import Assistant
+    from telephony.speech.providers import Providers
+
+MIN_ENDPOINTING_S = 0.3
+"""Silence after the caller's last word that ends the turn."""
+MAX_ENDPOINTING_S = 1.2
+"""Longest wait for a turn's end."""
+INTERRUPTION_S = 0.2
+"""Speech of the caller that stops the agent."""
+FALSE_INTERRUPTION_S = 1.0
+"""Without a word recognised for this long after it stopped, the agent goes on speaking."""
+NO_TRANSCRIPT_S = 2.0
+"""Without a word recognised for this long after the caller spoke, the caller was not understood."""
+LAST_WORDS_S = 0.3
+"""How long a closing session waits for the caller's last words."""
+
+PROVIDER_LIMITS = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=5.0)
+"""A telephone call cannot wait ten seconds for a provider, nor three times."""
+
+
+def phone_session(providers: Providers, assistant: Assistant) -> AgentSession[None]:
+    """Build the session of one call; it is not started."""
+    return AgentSession(
+        stt=providers.stt,
+        llm=providers.llm,
+        tts=providers.tts,
+        vad=providers.vad,
+        turn_handling=TurnHandlingOptions(
+            turn_detection="vad",
+            endpointing={"mode": "fixed", "min_delay": MIN_ENDPOINTING_S, "max_delay": MAX_ENDPOINTING_S},
+            interruption={
+                "enabled": True,
+                "mode": "vad",
+                "min_duration": INTERRUPTION_S,
+                "resume_false_interruption": True,
+                "false_interruption_timeout": FALSE_INTERRUPTION_S,
+            },
+            # The answer is worked out and voiced while the end of the turn is still being waited for.
+            preemptive_generation={"enabled": True, "preemptive_tts": True},
+        ),
+        # The default makes the agent deaf for the first three seconds of its own speech.
+        aec_warmup_duration=None,
+        session_close_transcript_timeout=LAST_WORDS_S,
+        transcription_timeout=NO_TRANSCRIPT_S,
+        user_away_timeout=assistant.silence.after_s,
+        conn_options=SessionConnectOptions(
+            stt_conn_options=PROVIDER_LIMITS,
+            llm_conn_options=PROVIDER_LIMITS,
+            tts_conn_options=PROVIDER_LIMITS,
+        ),
+    )
+
+
+def close_without_waiting(session: AgentSession[Any]) -> None:
+    """Let a session close at once, where the caller has no last words to wait for."""
+    session.options.session_close_transcript_timeout = 0.0

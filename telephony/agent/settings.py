@@ -1,0 +1,105 @@
+"""What the worker and its jobs are told: the process's environment and the operator's file, read once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provisioning.config import LineConfig, load_config
+from telephony.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_PORT = 65535
+_MAX_CALLS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The settings of one worker; its jobs read the same.
+
+    Attributes:
+        line: the operator's file, or its defaults.
+        url: livekit-server, ``LIVEKIT_URL`` before the file.
+        api_key: ``LIVEKIT_API_KEY`` before the file.
+        api_secret: ``LIVEKIT_API_SECRET`` before the file.
+        data: where events, the diary and other records are kept (``TRUNKLINE_DATA``).
+        speech_socket: where the speech engine listens (``TRUNKLINE_SPEECH_SOCKET``).
+        max_calls: calls at once (``TRUNKLINE_MAX_CALLS`` before the file).
+        health_port: where ``/`` answers while the worker lives (``TRUNKLINE_WORKER_PORT``), 0 for any.
+        ready_file: written once the worker is registered (``TRUNKLINE_READY_FILE``).
+    """
+
+    line: LineConfig = field(default_factory=LineConfig)
+    url: str = ""
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    data: Path = Path("var")
+    speech_socket: Path | None = None
+    max_calls: int = 10
+    health_port: int = 0
+    ready_file: Path | None = None
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> AgentSettings:
+        """Read the environment and the file that ``TRUNKLINE_CONFIG`` names.
+
+        Raises:
+            ConfigError: the file is wrong, or a variable is.
+        """
+        config = env.get("TRUNKLINE_CONFIG")
+        line = load_config(Path(config), env=None if env is os.environ else env) if config else LineConfig()
+        secret = line.livekit.api_secret
+        return cls(
+            line=line,
+            url=env.get("LIVEKIT_URL") or line.livekit.url,
+            api_key=env.get("LIVEKIT_API_KEY") or line.livekit.api_key or "",
+            api_secret=env.get("LIVEKIT_API_SECRET") or (secret.get_secret_value() if secret else ""),
+            data=Path(env.get("TRUNKLINE_DATA") or "var"),
+            speech_socket=_path(env, "TRUNKLINE_SPEECH_SOCKET"),
+            max_calls=_number(env, "TRUNKLINE_MAX_CALLS", line.agent.max_calls, 1, _MAX_CALLS),
+            health_port=_number(env, "TRUNKLINE_WORKER_PORT", 0, 0, _MAX_PORT),
+            ready_file=_path(env, "TRUNKLINE_READY_FILE"),
+        )
+
+    def require_credentials(self) -> None:
+        """Fail in one sentence where the worker could not register.
+
+        Raises:
+            ConfigError: the key or its secret is missing.
+        """
+        for name, value in (("LIVEKIT_API_KEY", self.api_key), ("LIVEKIT_API_SECRET", self.api_secret)):
+            if not value:
+                raise ConfigError(
+                    f"{name} is not set.",
+                    field=name,
+                    fix="Set it, or livekit.api_key and api_secret in the file.",
+                )
+
+    @property
+    def assistant_directories(self) -> list[Path]:
+        """Where assistants are looked for before the bundled ones."""
+        directory = self.line.assistants.directory
+        return [Path(directory)] if directory else []
+
+    @property
+    def events(self) -> Path:
+        """The folder of the calls' events."""
+        return self.data / "events"
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value) if value else None
+
+
+def _number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ConfigError(f"{text!r} is not a number from {least} to {most}.", field=name)
+    return int(text)

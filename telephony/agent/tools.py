@@ -1,0 +1,79 @@
+"""An assistant's tools, as LiveKit's function tools: checked, bounded in time, written down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents import RunContext, ToolError, llm
+
+from telephony.assistants.flow import END_TOOL
+from telephony.assistants.tools.registry import TOOLS
+from telephony.errors import AssistantError
+from telephony.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telephony.assistants.schema import Assistant
+    from telephony.assistants.tools.desk import Desk
+    from telephony.assistants.tools.tool import Tool
+
+log = get_logger(__name__)
+
+TOOL_LIMIT_S = 40.0
+"""Longest a tool may work: as long as an operator's telephone rings, and a little more."""
+
+
+def function_tools(
+    assistant: Assistant,
+    desk: Desk,
+    *,
+    scripted: bool,
+    on_tool: Callable[[str, dict[str, Any], dict[str, Any]], None],
+    on_end: Callable[[RunContext[None]], None],
+) -> list[llm.Tool | llm.Toolset]:
+    """The tools of one call.
+
+    Args:
+        assistant: whose tools.
+        desk: what they can reach.
+        scripted: whether the assistant's flow leads the call; then its goodbye is said before the tool
+            that ends the call, and a language model's may come after it.
+        on_tool: told of each call's name, arguments and answer.
+        on_end: told when the call is to be ended.
+    """
+    return [_function_tool(TOOLS[name], desk, scripted, on_tool, on_end) for name in assistant.tools]
+
+
+def _function_tool(
+    tool: Tool,
+    desk: Desk,
+    scripted: bool,
+    on_tool: Callable[[str, dict[str, Any], dict[str, Any]], None],
+    on_end: Callable[[RunContext[None]], None],
+) -> llm.RawFunctionTool[Any, Any]:
+    async def run(raw_arguments: dict[str, object], context: RunContext[None]) -> str | None:
+        if tool.after_speaking:
+            await context.wait_for_playout()
+        try:
+            async with asyncio.timeout(TOOL_LIMIT_S):
+                result = await tool.run(desk, raw_arguments)
+        except AssistantError as error:
+            log.warning("tool_failed", tool=tool.name, reason=str(error))
+            on_tool(tool.name, raw_arguments, {"error": error.message})
+            raise ToolError(str(error)) from error
+        except TimeoutError:
+            log.warning("tool_failed", tool=tool.name, reason=f"no answer within {TOOL_LIMIT_S:g} s")
+            on_tool(tool.name, raw_arguments, {"error": "timeout"})
+            raise ToolError("it took too long") from None
+        on_tool(tool.name, raw_arguments, result)
+        if tool.name == END_TOOL:
+            on_end(context)
+            if scripted:
+                return None
+        return json.dumps(result, ensure_ascii=False)
+
+    schema = {"name": tool.name, "description": tool.description, "parameters": tool.schema()}
+    return llm.function_tool(run, raw_schema=schema)

@@ -1,0 +1,70 @@
+"""The worker: the process that stays, registers with livekit-server and gives each call a process.
+
+``server`` is what livekit-agents' own tools look for in this module. Jobs are dispatched to it by its
+name only. Whether it takes a call is decided by ``admission``, a count; the limit on processor load
+that livekit-agents applies by default refuses calls on an idle line just after its start.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+from livekit.agents import AgentServer, JobExecutorType, JobRequest
+
+from telephony.agent.admission import Admission
+from telephony.agent.job import entrypoint, on_session_end, prewarm
+from telephony.agent.settings import AgentSettings
+from telephony.speech.providers import preload_modules
+
+# The weights of the end-of-turn model are not loaded; telephony.agent.preload loads the others.
+os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+
+JOB_END_S = 5.0
+"""How long a finished job may take to write its outcome, and again to exit, before it is killed."""
+JOB_MEMORY_WARN_MB = 400
+"""A job process above this is warned about, in MB of its own and its share of common memory."""
+LOOPBACK = "127.0.0.1"
+
+
+def build_server(settings: AgentSettings) -> AgentServer:
+    """Build the server of one worker; it does not run yet."""
+    server = AgentServer(
+        ws_url=settings.url,
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+        job_executor_type=JobExecutorType.PROCESS,
+        num_idle_processes=settings.line.agent.idle_processes,
+        # Infinite, so that no request is refused for the slots that others are about to take.
+        load_threshold=math.inf,
+        drain_timeout=int(settings.line.agent.drain_timeout),
+        shutdown_process_timeout=JOB_END_S,
+        session_end_timeout=JOB_END_S,
+        job_memory_warn_mb=JOB_MEMORY_WARN_MB,
+        setup_fnc=prewarm,
+        preload_modules=["telephony.agent.preload", *preload_modules(settings.line.speech)],
+        host=LOOPBACK,
+        port=settings.health_port,
+        # A proxy is for providers far away, not for livekit-server.
+        http_proxy=None,
+    )
+    admission = Admission(settings.max_calls, lambda: len(server.active_jobs))
+
+    def load() -> float:
+        return admission.load
+
+    async def on_request(request: JobRequest) -> None:
+        await admission.answer(request)
+
+    server.load_fnc = load
+    server.rtc_session(
+        entrypoint,
+        agent_name=settings.line.agent.name,
+        on_request=on_request,
+        on_session_end=on_session_end,
+    )
+    return server
+
+
+settings = AgentSettings.from_environment()
+server = build_server(settings)
