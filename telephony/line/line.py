@@ -26,9 +26,9 @@ from telephony.errors import DependencyError, PortTakenError, StartError, Trunkl
 from telephony.line.data import LineData, default_root, write_private
 from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip, yaml_text
 from telephony.line.files import bridge as bridge_file
-from telephony.line.part import Part, PartSpec, last_words
-from telephony.line.ports import free_port, require_free
-from telephony.line.ready import file_written, http_answers, read_ready_file, redis_answers
+from telephony.supervision.part import Part, PartSpec, last_words
+from telephony.supervision.ports import free_port, require_free
+from telephony.supervision.ready import file_written, http_answers, read_ready_file, redis_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from telephony.errors import PortTakenError
-from telephony.line.ports import free_port, require_free
+from telephony.supervision.ports import free_port, require_free
 
 pytestmark = pytest.mark.pure
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telephony.errors import StartError
-from telephony.line.part import Part, PartSpec
-from telephony.line.ready import file_written
+from telephony.supervision.part import Part, PartSpec
+from telephony.supervision.ready import file_written
 
 if TYPE_CHECKING:
     from pathlib import Path
