@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telephony.line.part import Part, PartSpec
-from telephony.line.ready import file_written
 from telephony.speech.client import SpeechClient
+from telephony.supervision.part import Part, PartSpec
+from telephony.supervision.ready import file_written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

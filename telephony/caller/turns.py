@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.caller.activity import Speech
-from telephony.caller.measures import barge_in_silence_ms, between_ms, reply_to
+from telephony.caller.measures import between_ms, reply_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def complete_turns(turns: Sequence[Turn], utterances: Sequence[HeardUtterance]) -> None:
-    """Fill in what was heard in each turn, and its latencies.
+    """Fill in what was heard in each turn, and its latency.
 
     An utterance belongs to the last action that had begun before it. What an interruption talked over
     therefore stays with the turn before, and an answer that comes too early with the line it cuts short.
@@ -37,8 +37,6 @@ def complete_turns(turns: Sequence[Turn], utterances: Sequence[HeardUtterance]) 
         if reply is not None and reply.start_s <= until_s:
             turn.heard_start_s = reply.start_s
             turn.reply_latency_ms = between_ms(turn.said_end_s, reply.start_s)
-        if turn.action == "interrupt":
-            turn.barge_in_silence_ms = barge_in_silence_ms(turn.said_start_s, speeches)
 
 
 def _began(turn: Turn) -> float:

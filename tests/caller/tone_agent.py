@@ -107,6 +107,11 @@ class ToneAgent:
         self._quiet_ticks = 0
 
     @property
+    def in_call(self) -> bool:
+        """Whether a call is up."""
+        return self._session is not None and self.ended_by is None
+
+    @property
     def address(self) -> str:
         """The SIP URI to call."""
         return f"sip:clinic@127.0.0.1:{self._endpoint.port}"
