@@ -188,6 +188,7 @@ class InboundCall:
         self._record.emit(
             "call.ringing",
             sip_call_id=self._sip_call_id,
+            sip_call_id_full=self._invite.request.call_id,
             direction="inbound",
             # The rule may hide the caller's number: then it is not among the attributes.
             caller=dispatch.attributes.get(attributes.PHONE_NUMBER),

@@ -37,7 +37,7 @@ def events_of(events: Path, sip_call_id: str) -> list[Event]:
     """Every spooled event of one call, in the order of their times."""
     for path in sorted(events.glob("*.bridge.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True):
         of_bridge = list(read_events(path))
-        if any(event.data.get("sip_call_id") == sip_call_id for event in of_bridge):
+        if any(event.data.get("sip_call_id_full") == sip_call_id for event in of_bridge):
             of_job = read_events(path.with_name(path.name.replace(".bridge.", ".job.")))
             return sorted([*of_bridge, *of_job], key=lambda event: event.time)
     return []
