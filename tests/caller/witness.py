@@ -1,0 +1,61 @@
+"""Other people's SIP programs as independent witnesses: what they need, how they are started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+def require(program: str, package: str) -> str:
+    """The path of a program; without it the test fails in CI, and is skipped elsewhere."""
+    path = shutil.which(program)
+    if path is None:
+        missing = f"{program} is not installed (Debian package {package})"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
+
+
+def free_udp_port() -> int:
+    """A UDP port nobody uses now, for a program that cannot choose one itself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def program(*argv: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program in a folder, its output in ``output`` there; it is stopped at the end."""
+    with (folder / "output").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *argv, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def says(folder: Path, words: str, *, within_s: float = 15.0) -> None:
+    """Wait until a program has printed some words."""
+    async with asyncio.timeout(within_s):
+        while words not in (folder / "output").read_text(errors="replace"):
+            await asyncio.sleep(0.05)
