@@ -47,21 +47,23 @@ class Dialog:
 
     @classmethod
     def as_uac(cls, invite: SipRequest, response: SipResponse) -> Dialog:
-        """The dialog that a response with a To tag to our INVITE makes (section 12.1.2).
+        """The dialog that a 2xx to our INVITE makes (section 12.1.2).
+
+        A Contact is a must there; without one that can be sent to, the Request-URI stands for it, since
+        a call that is not ACKed would hang in the air at the other end.
 
         Raises:
-            SipParseError: the response has no usable Contact, To or Record-Route.
+            SipParseError: neither can be sent to, or To or Record-Route is malformed.
         """
         contact = response.contact
-        if contact is None or not contact.uri.is_sip:
-            raise SipParseError(
-                "a response that makes a dialog has none that can be sent to", field="Contact"
-            )
+        target = contact.uri if contact is not None and contact.uri.is_sip else invite.uri
+        if not target.is_sip:
+            raise SipParseError("an answer needs one that can be sent to", field="Contact")
         return cls(
             call_id=invite.call_id,
             local=invite.from_,
             remote=response.to,
-            remote_target=contact.uri,
+            remote_target=target,
             contact=invite.headers.get("Contact") or "",
             route_set=tuple(reversed(response.record_routes)),
             local_cseq=invite.cseq.number,

@@ -97,6 +97,7 @@ class TcpTransport:
         self.on_malformed: Callable[[bytes, Address], None] = lambda _data, _source: None
         self._clock = clock
         self._server: asyncio.Server | None = None
+        self._local: Address = ("", 0)
         self._connections: dict[Address, _Connection] = {}
         self._unsent: dict[Address, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,13 +120,12 @@ class TcpTransport:
             transport._server = await loop.create_server(lambda: _Connection(transport, clock), host, port)
         except OSError as error:
             raise opening_error(error, cls.protocol, host, port) from error
+        transport._local = transport._server.sockets[0].getsockname()[:2]
         return transport
 
     @property
     def local(self) -> Address:
-        assert self._server is not None
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
+        return self._local
 
     @property
     def connections(self) -> int:

@@ -101,10 +101,14 @@ def test_a_peer_without_tags_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("contact", ["X-None: 1", "Contact: <tel:+1555>", "Contact: *"])
 def test_no_dialog_without_a_contact_that_can_be_called(contact: str) -> None:
-    """Requests within it could not be sent."""
-    invite = request()
+    """The callee's needs the caller's; the caller falls back on whom it called, if that is a SIP URI."""
     with pytest.raises(SipParseError):
-        Dialog.as_uac(invite, response(invite, 200, headers=(contact,)))
+        Dialog.as_uas(request(contact=None, headers=(contact,)), "mine", "<sip:us@h>")
+    invite = request()
+    assert Dialog.as_uac(invite, response(invite, 200, headers=(contact,))).remote_target == invite.uri
+    number = request(uri="tel:+1555")
+    with pytest.raises(SipParseError):
+        Dialog.as_uac(number, response(number, 200, headers=(contact,)))
 
 
 def test_both_ends_know_the_dialog_by_each_others_tags() -> None:
