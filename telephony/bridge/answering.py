@@ -14,6 +14,8 @@ from telephony.bridge import refusal
 from telephony.sip.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from telephony.bridge.people import People
     from telephony.bridge.refusal import Refusal
     from telephony.clock import Clock, TimerHandle
@@ -24,12 +26,21 @@ RINGING_TIMEOUT_S = 180.0
 GONE_GRACE_S = 1.0
 """How long a room stays worth ringing for after whoever came has left again."""
 
+LOOK_AGAIN_S = 3.5
+"""livekit-server tells of participants that publish nothing up to three seconds late, in batches: whoever is
+there must have been told of by then."""
+
+LOOK_TIMEOUT_S = 1.5
+"""How long the server may take to say who is in the room."""
+
 
 class AnswerGate:
     """The decision of one call.
 
     Attributes:
         decision: None to answer, or the refusal.
+        look: asks the server who is in the room and gives the answer to ``looked``; called before a call is
+            refused because nobody came, since a silent agent may be there that was not told of yet.
 
     Args:
         invited_at: clock time of the INVITE, from which the wait for an agent counts.
@@ -49,6 +60,7 @@ class AnswerGate:
         self._refuse_status = refuse_status
         self._timers: dict[str, TimerHandle] = {}
         self._somebody = False
+        self.look: Callable[[], None] | None = None
 
     def start(self, people: People) -> None:
         """Begin to decide, with those who are in the room already."""
@@ -66,10 +78,21 @@ class AnswerGate:
         elif people.anybody:
             self._somebody = True
             self._stop("nobody")
+            self._stop("looking")
         elif self._somebody:
             self._somebody = False
             left = self._invited_at + self._agent_wait_s - self._clock.now()
             self._wait_for_somebody(max(left, GONE_GRACE_S))
+
+    def looked(self, people: People) -> None:
+        """The server says who is in the room."""
+        self._stop("looking")
+        if self.decision.done or self._somebody:
+            return
+        if people.anybody:
+            self._wait_for_somebody(LOOK_AGAIN_S)
+        else:
+            self._nobody_came()
 
     def audible(self) -> None:
         """An audio track is subscribed."""
@@ -91,7 +114,14 @@ class AnswerGate:
     def _wait_for_somebody(self, seconds: float) -> None:
         self._stop("nobody")
         if self._agent_wait_s:
-            self._timers["nobody"] = self._clock.call_later(max(0.0, seconds), self._nobody_came)
+            self._timers["nobody"] = self._clock.call_later(max(0.0, seconds), self._waited)
+
+    def _waited(self) -> None:
+        if self.look is None:
+            self._nobody_came()
+            return
+        self._timers["looking"] = self._clock.call_later(LOOK_TIMEOUT_S, self._nobody_came)
+        self.look()
 
     def _nobody_came(self) -> None:
         waited = self._clock.now() - self._invited_at

@@ -28,6 +28,7 @@ from telephony.rtp.session import RtpSession
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
+    from telephony.bridge.people import People
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
     from telephony.clock import TimerHandle
@@ -123,7 +124,7 @@ class InboundCall:
             self._find_room,
             self._open_media,
             lambda: self._join(tasks),
-            self._wait_for_agent,
+            lambda: self._wait_for_agent(tasks),
         )
         for step in steps:
             refused = await step()
@@ -263,14 +264,26 @@ class InboundCall:
         self._record.mark("published")
         return None
 
-    async def _wait_for_agent(self) -> Refusal | None:
+    async def _wait_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
         gate = self._gate
         assert gate is not None, "made before joining"
         if self._call.over.value is not None:
             return refusal.room_closed(self._call.over.value)
         self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
+
+        def look() -> None:
+            tasks.create_task(self._look(gate))
+
+        gate.look = look
         gate.start(self._call.caller.people())
         return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
+
+    async def _look(self, gate: AnswerGate) -> None:
+        gate.looked(await self._people_by_server())
+
+    async def _people_by_server(self) -> People:
+        dispatch = self._dispatch
+        return await self._services.rooms.people(dispatch.room_name, but=dispatch.identity)
 
     async def _answer(self, tasks: asyncio.TaskGroup) -> Refusal | Ending:
         call, agreement = self._call, self._call.agreement
@@ -345,12 +358,13 @@ class InboundCall:
             if not self._joining.done():
                 log.error("join_never_ended", call_id=self._record.call_id)
                 self._joining.cancel()
-        if not self.answered and self._is_room_ours():
+        if not self.answered and await self._is_room_ours():
             await self._services.rooms.delete(self._dispatch.room_name)
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
 
-    def _is_room_ours(self) -> bool:
+    async def _is_room_ours(self) -> bool:
         """Whether the room was made for this call and has nobody but agents that came for it."""
-        caller = self._call.caller
-        people = caller.people()
-        return caller.connected and caller.was_empty and not people.sip and not people.others
+        if not self._call.caller.connected or not self._call.caller.was_empty:
+            return False
+        people = await self._people_by_server()
+        return not people.sip and not people.others

@@ -1,4 +1,4 @@
-"""livekit-server's side of a call's room: the token that lets the caller in, and deleting the room.
+"""livekit-server's side of a call's room: the token that lets the caller in, who is there, deleting it.
 
 Mirrors livekit/protocol ``sip/token.go`` for the grants and claims of a SIP participant.
 """
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from livekit import api
+from livekit.protocol.models import TrackType
 
+from telephony.bridge.people import People, count_people
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _TOKEN_LIFETIME = datetime.timedelta(hours=24)
-_DELETE_TIMEOUT_S = 3.0
+_IO_TIMEOUT_S = 3.0
+_AUDIO = TrackType.AUDIO
 
 
 class LiveKitRooms:
@@ -35,7 +38,7 @@ class LiveKitRooms:
         self.url = url
         self._api_key = api_key
         self._api_secret = api_secret
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_DELETE_TIMEOUT_S))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_IO_TIMEOUT_S))
         self._rooms = api.room_service.RoomService(
             self._session, "http" + url.removeprefix("ws"), api_key, api_secret
         )
@@ -68,6 +71,23 @@ class LiveKitRooms:
         if dispatch.room_config is not None:
             token = token.with_room_config(dispatch.room_config)
         return token.to_jwt()
+
+    async def people(self, room_name: str, *, but: str) -> People:
+        """Who is in a room, as the server knows it; nobody if it does not say.
+
+        Args:
+            but: the identity of our own participant.
+        """
+        try:
+            listed = await self._rooms.list_participants(api.ListParticipantsRequest(room=room_name))
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("room_not_listed", room=room_name, reason=type(error).__name__)
+            return People()
+        return count_people(
+            (one.kind, any(track.type == _AUDIO for track in one.tracks))
+            for one in listed.participants
+            if one.identity != but
+        )
 
     async def delete(self, room_name: str) -> None:
         """Delete a room that nobody needs any more; a failure is logged, the server empties it in time."""

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from livekit.protocol.models import ParticipantInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OTHERS = (ParticipantInfo.Kind.STANDARD, ParticipantInfo.Kind.INGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +38,17 @@ class People:
     def can_talk(self) -> bool:
         """Whether a caller who stays has somebody to talk to."""
         return bool(self.agents or self.audible)
+
+
+def count_people(participants: Iterable[tuple[int, bool]]) -> People:
+    """Count participants given as (kind, whether it has a published audio track).
+
+    Kinds are those of ``livekit.ParticipantInfo.Kind``; the SDK's enumeration has the same numbers.
+    """
+    agents = sip = others = audible = 0
+    for kind, has_audio in participants:
+        agents += kind == ParticipantInfo.Kind.AGENT
+        sip += kind == ParticipantInfo.Kind.SIP
+        others += kind in _OTHERS
+        audible += has_audio
+    return People(agents, sip, others, audible)

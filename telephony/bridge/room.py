@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from livekit import rtc
 
-from telephony.bridge.people import People
+from telephony.bridge.people import People, count_people
 from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
@@ -110,23 +110,19 @@ class CallerInRoom:
         return dict(self._room.local_participant.attributes) if self._room else {}
 
     def people(self) -> People:
-        """Who else is here."""
+        """Who else is here, as far as we were told: of those who publish nothing up to three seconds late."""
         if self._room is None:
             return People()
-        agents = sip = audible = others = 0
-        for participant in self._room.remote_participants.values():
-            kind = participant.kind
-            agents += kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-            sip += kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
-            others += kind in (
-                rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
-                rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS,
+        return count_people(
+            (
+                participant.kind,
+                any(
+                    publication.kind == rtc.TrackKind.KIND_AUDIO
+                    for publication in participant.track_publications.values()
+                ),
             )
-            audible += any(
-                publication.kind == rtc.TrackKind.KIND_AUDIO
-                for publication in participant.track_publications.values()
-            )
-        return People(agents, sip, others, audible)
+            for participant in self._room.remote_participants.values()
+        )
 
     async def set_attributes(self, attributes: dict[str, str]) -> None:
         """Change attributes; a failure is logged, since no call should end for it."""

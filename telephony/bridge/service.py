@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from telephony.bridge.config import BridgeConfig
     from telephony.bridge.refusal import Refusal
     from telephony.clock import Clock
+    from telephony.sip.endpoint import EndpointStats
     from telephony.sip.incoming import IncomingInvite
 
 log = get_logger(__name__)
@@ -159,6 +160,14 @@ class BridgeService:
         if self._is_full():
             return 429, "at the limit of calls"
         return 200, "ok"
+
+    def endpoint_stats(self) -> EndpointStats:
+        """What SIP has under way."""
+        return self._endpoint.stats
+
+    def media_ports_taken(self) -> int:
+        """How many media ports calls have."""
+        return self._services.ports.taken if self._services is not None else 0
 
     def metrics(self) -> bytes:
         """Prometheus text."""

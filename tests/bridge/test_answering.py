@@ -146,6 +146,49 @@ def test_a_caller_who_gives_up_wakes_whoever_waits() -> None:
     assert clock.pending == 0
 
 
+def test_before_nobody_is_believed_the_server_is_asked() -> None:
+    """A silent agent that we were not told of yet keeps it ringing, and is looked for again."""
+    clock = ManualClock()
+    gate = _gate(clock)
+    looks: list[float] = []
+    gate.look = lambda: looks.append(clock.now())
+    gate.start(NOBODY)
+    clock.advance(4.5)
+    assert looks == [4.5]
+    gate.looked(AGENT)
+    clock.advance(3.5)
+    assert looks == [4.5, 8.0]
+    assert not gate.decision.done
+    gate.looked(NOBODY)
+    assert _refused_status(gate) == 503
+    assert clock.pending == 0
+
+
+def test_a_server_that_does_not_say_who_is_there_is_not_waited_for() -> None:
+    """After a second and a half nobody is nobody."""
+    clock = ManualClock()
+    gate = _gate(clock)
+    gate.look = lambda: None
+    gate.start(NOBODY)
+    clock.advance(6.1)
+    assert _refused_status(gate) == 503
+    gate.looked(AGENT)
+    assert clock.pending == 0
+
+
+def test_an_agent_that_shows_itself_while_the_server_is_asked_is_believed() -> None:
+    """The answer of the server, older by then, changes nothing."""
+    clock = ManualClock()
+    gate = _gate(clock)
+    gate.look = lambda: None
+    gate.start(NOBODY)
+    clock.advance(4.6)
+    gate.people(AGENT)
+    gate.looked(NOBODY)
+    clock.advance(20)
+    assert not gate.decision.done
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 2), st.integers(0, 1)), max_size=30))
 def test_there_is_always_a_decision(steps: list[tuple[float, int, int]]) -> None:
     """Whoever comes and goes, when the ringing time is over it is decided and nothing is left."""
