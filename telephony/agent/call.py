@@ -8,6 +8,7 @@ Whatever happens in between, the room is ended with the call, and the record say
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
@@ -37,7 +38,8 @@ from telephony.spool import EventSpool
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from livekit.agents import AgentSession, JobContext, SpeechHandle, llm
+    from livekit.agents import AgentSession, JobContext, llm
+    from livekit.agents.voice import SpeechHandle
 
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
@@ -171,6 +173,7 @@ class Call:
             llm=speech.llm.provider,
             tts=speech.tts.provider,
             audio_path="room",
+            pid=os.getpid(),
         )
         log.info("agent_started", assistant=self._assistant.name)
 

@@ -167,7 +167,7 @@ class Line:
                 group.create_task(self._provision())
                 group.create_task(self._start(self._worker()))
                 if self.options.bridge != "none":
-                    group.create_task(self._start(self._bridge()))
+                    group.create_task(self._start_bridge())
         except BaseExceptionGroup as failures:
             # One reason is enough for a person; the others are its consequences.
             raise _first_reason(failures) from failures
@@ -177,6 +177,18 @@ class Line:
         self.parts.append(part)
         seconds = await part.start()
         self._on_step(part.name, seconds)
+
+    async def _start_bridge(self) -> None:
+        try:
+            await self._start(self._bridge())
+        except StartError:
+            # Another line may have taken the file's port since we looked; then there is a free one.
+            port = self._sip_port()
+            if port == self._ports.sip or self.options.sip_port is not None:
+                raise
+            self.parts = [part for part in self.parts if part.pid]
+            self._ports = replace(self._ports, sip=port)
+            await self._start(self._bridge())
 
     async def _provision(self) -> None:
         started = time.monotonic()

@@ -12,6 +12,7 @@ import pytest
 from telephony.errors import StartError
 from telephony.supervision.part import Part, PartSpec
 from telephony.supervision.ready import file_written
+from tests.processes import alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +44,6 @@ PARENT = (
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
     "pathlib.Path(sys.argv[1]).write_text(str(child.pid)); time.sleep(60)"
 )
-
-
-def alive(pid: int) -> bool:
-    """Whether a process exists and is not a corpse that nobody collected yet."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 async def test_a_part_is_started_and_stopped(tmp_path: Path) -> None:

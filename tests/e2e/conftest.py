@@ -1,0 +1,87 @@
+"""A whole line for real calls: started once for the module that asks, stopped without a trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest_asyncio
+
+from telephony.caller.run import run_script
+from telephony.caller.script_file import load_script
+from telephony.line.line import Line, LineInfo, LineOptions
+from telephony.line.record import events_of, recorded_outcome
+from telephony.speech.client import SpeechClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from telephony.caller.report import CallReport
+    from telephony.caller.script import Script
+    from telephony.calls.events import Event
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIG = ROOT / "config" / "livekit-sip.yaml"
+
+_OURS = ("worker", "bridge", "speech", "supervisor")
+
+
+@dataclass
+class RunningLine:
+    """A line that is up, and what tests do with it."""
+
+    line: Line
+    info: LineInfo
+
+    async def call(
+        self, script: Script | str, *, to: str | None = None, folder: Path | None = None
+    ) -> CallReport:
+        """Let the simulated person make one call."""
+        loaded = load_script(script) if isinstance(script, str) else script
+        async with await SpeechClient.connect(self.line.speech_socket) as speech:
+            return await run_script(loaded, to or self.info.sip, speech=speech, report_dir=folder)
+
+    async def outcome(self, report: CallReport) -> str | None:
+        """What the record says of a call."""
+        return await recorded_outcome(self.line.data.events, report.sip_call_id, wait_s=10)
+
+    def events(self, report: CallReport) -> list[Event]:
+        """Everything that was spooled about a call."""
+        return events_of(self.line.data.events, report.sip_call_id)
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """Every warning and error that our own processes logged so far."""
+        found = []
+        for name in _OURS:
+            path = self.line.data.logs / f"{name}.log"
+            for text in path.read_text().splitlines() if path.exists() else ():
+                try:
+                    entry = json.loads(text)
+                except ValueError:
+                    found.append({"log": name, "event": text})
+                    continue
+                if entry.get("level") not in {"info", "debug"}:
+                    found.append({"log": name, **entry})
+        return found
+
+
+def what_went_wrong(report: CallReport) -> str:
+    """A failed call in a few lines, for the assertion's message."""
+    problems = "; ".join(problem.text for problem in report.problems)
+    heard = " | ".join(utterance.text or "?" for utterance in report.utterances)
+    return f"{report.outcome}: {report.cause or problems or 'no problem named'}; heard: {heard}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningLine]:
+    """The sample line on free ports."""
+    started = Line(LineOptions(CONFIG, tmp_path_factory.mktemp("line"), sip_port=0))
+    info = await started.start()
+    try:
+        yield RunningLine(started, info)
+    finally:
+        await started.stop()
