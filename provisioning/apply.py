@@ -1,50 +1,104 @@
-"""Make livekit-server match the file: what is missing is made, what differs is replaced in place."""
+"""Make livekit-server match the file, chain by chain, so that a call that works keeps working.
+
+A chain of dependent writes is done whole or put back; a process that is killed in the middle leaves marked
+objects, from which the next run goes on. Every object is read again before it is written over.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from google.protobuf.json_format import MessageToDict
 from livekit.protocol.sip import SIPDispatchRuleInfo
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from provisioning.desired import Desired, desired_objects, with_trunk_ids
-from provisioning.objects import Kind, Live, Message, empty_message
-from provisioning.ownership import Mark, read_metadata, short_hash, write_metadata
+from provisioning.desired import with_trunk_ids
+from provisioning.lock import ApplyLock
+from provisioning.objects import Kind, Live, Message, copy_of, kind_of
+from provisioning.order import NEW
+from provisioning.ownership import read_metadata
+from provisioning.plan import Plan, make_plan, marked
+from provisioning.refusals import refuse_unsafe
 from provisioning.sip_service import SipService
+from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provisioning.config import LineConfig
+    from provisioning.order import Chain, Step
 
 log = get_logger(__name__)
 
-_SECRET_FIELDS = frozenset({"auth_password", "rule"})
+_AT_ONCE = 8
+_PUT_BACK_WITHIN_S = 10.0
+_FINISH_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One write that was made."""
+class Written:
+    """One write that was made.
 
-    action: Literal["created", "replaced"]
+    Attributes:
+        action: what it did.
+        kind: to what.
+        key: the object's key in the file.
+        id: LiveKit's id.
+        stage: staged and parked objects get another write later.
+    """
+
+    action: Literal["created", "replaced", "deleted", "put back"]
     kind: Kind
     key: str
     id: str
+    stage: Literal["whole", "staged", "parked"] = "whole"
+
+    def to_json(self) -> dict[str, Any]:
+        """The published shape."""
+        return {
+            "action": self.action,
+            "kind": self.kind.value,
+            "key": self.key,
+            "id": self.id,
+            "stage": self.stage,
+        }
 
 
 @dataclass(slots=True)
 class ApplyResult:
-    """What an apply did; ``ids`` maps every key of the file to LiveKit's id."""
+    """What an apply did.
 
-    changes: list[Change] = field(default_factory=list)
+    Attributes:
+        written: every write, in the order it was made.
+        ids: key of the file to LiveKit's id.
+        gaps_ms: how long each gap of the plan was, from sending the release to the answer of the claim.
+        duration_s: from the first write to the last, in s.
+        locked_for_all: whether other machines were kept out too.
+    """
+
+    written: list[Written] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
+    gaps_ms: list[float] = field(default_factory=list)
+    duration_s: float = 0.0
+    locked_for_all: bool = False
 
     @property
     def writes(self) -> int:
         """How many writes livekit-server was asked for."""
-        return len(self.changes)
+        return len(self.written)
+
+    def to_json(self) -> dict[str, Any]:
+        """The published shape."""
+        return {
+            "writes": self.writes,
+            "written": [write.to_json() for write in self.written],
+            "gaps_ms": [round(gap, 1) for gap in self.gaps_ms],
+            "duration_s": round(self.duration_s, 3),
+            "locked_for_all": self.locked_for_all,
+        }
 
 
 async def apply_line(
@@ -53,9 +107,9 @@ async def apply_line(
     url: str,
     api_key: str,
     api_secret: str,
-    on_change: Callable[[Change], None] | None = None,
+    on_change: Callable[[Written], None] | None = None,
 ) -> ApplyResult:
-    """Bring trunks and rules of a line into being; run again it writes nothing.
+    """Bring a line's trunks and rules into being; run again it writes nothing.
 
     Args:
         config: the operator's file.
@@ -65,64 +119,193 @@ async def apply_line(
         on_change: called after each write.
 
     Raises:
-        LiveKitError: the server cannot be reached or refuses; what was written before stays and the
-            next run goes on from there.
+        ConfigError: a trunk is open to the world, or claims what somebody else has; nothing was written.
+        LiveKitError: the server cannot be reached or refuses; the next run goes on from there.
     """
-    result = ApplyResult()
-    async with SipService(url, api_key, api_secret) as service:
-        owned = _owned(await service.list_all(), config.line)
-        for desired in desired_objects(config):
-            live = owned.get(desired.key)
-            message = _complete(desired, config.line, result.ids)
-            if live is None:
-                live = await service.create(desired.kind, message)
-                change = Change("created", desired.kind, desired.key, live.id)
-            elif _plain(live.message) != _plain(message):
-                await service.replace(desired.kind, live.id, message)
-                change = Change("replaced", desired.kind, desired.key, live.id)
-            else:
-                change = None
-            result.ids[desired.key] = live.id
-            if change is not None:
-                log.info("provision_change", action=change.action, key=change.key, object_id=change.id)
-                result.changes.append(change)
-                if on_change is not None:
-                    on_change(change)
-    return result
+    async with (
+        SipService(url, api_key, api_secret, timeout_s=config.livekit.connection_timeout) as service,
+        ApplyLock(url, config.redis) as lock,
+    ):
+        plan = make_plan(config, await service.list_all())
+        refuse_unsafe(config, plan)
+        return await apply_plan(service, plan, lock=lock, on_change=on_change)
 
 
-def _owned(lives: list[Live], line: str) -> dict[str, Live]:
-    result: dict[str, Live] = {}
-    for live in lives:
-        _, mark = read_metadata(live.message.metadata)
-        if mark is not None and mark.line == line:
-            result.setdefault(mark.key, live)
-    return result
+async def apply_plan(
+    service: SipService,
+    plan: Plan,
+    *,
+    lock: ApplyLock,
+    on_change: Callable[[Written], None] | None = None,
+) -> ApplyResult:
+    """Do what a plan says. The plan must have been made under the lock."""
+    runner = _Runner(service, plan, lock, on_change)
+    started = time.monotonic()
+    try:
+        await runner.run()
+    finally:
+        runner.result.duration_s = time.monotonic() - started
+    return runner.result
 
 
-def _complete(desired: Desired, line: str, ids: dict[str, str]) -> Message:
-    message = empty_message(desired.kind)
-    message.CopyFrom(desired.message)  # type: ignore[arg-type]
-    if isinstance(message, SIPDispatchRuleInfo):
-        message = with_trunk_ids(message, ids)
-    fields = {
-        name: short_hash(value) for name, value in _plain(message).items() if name not in _SECRET_FIELDS
-    }
-    message.metadata = write_metadata(desired.user_metadata, Mark(line, desired.key, fields))
-    return message
+class _Runner:
+    def __init__(
+        self,
+        service: SipService,
+        plan: Plan,
+        lock: ApplyLock,
+        on_change: Callable[[Written], None] | None,
+    ) -> None:
+        self._service = service
+        self._plan = plan
+        self._lock = lock
+        self._on_change = on_change
+        self._ids = {NEW + key: object_id for key, object_id in plan.ids.items()}
+        self._chains = iter(plan.chains)
+        self._failed: Exception | None = None
+        self.result = ApplyResult(ids=dict(plan.ids), locked_for_all=lock.is_shared)
 
+    async def run(self) -> None:
+        workers = [asyncio.create_task(self._work()) for _ in range(_AT_ONCE)]
+        try:
+            await asyncio.shield(asyncio.gather(*workers))
+        except asyncio.CancelledError:
+            # A chain is never left half done for a Ctrl-C: what was begun is finished, nothing new is begun.
+            self._chains = iter(())
+            await asyncio.wait(workers, timeout=_FINISH_WITHIN_S)
+            raise
+        if self._failed is not None:
+            raise self._failed
 
-def _plain(message: Message) -> dict[str, Any]:
-    plain = MessageToDict(message, preserving_proto_field_name=True)
-    for name in ("sip_trunk_id", "sip_dispatch_rule_id"):
-        plain.pop(name, None)
-    result: dict[str, Any] = _without_empty(plain)
-    return result
+    async def _work(self) -> None:
+        for chain in self._chains:
+            if self._failed is not None:
+                return
+            try:
+                await self._run_chain(chain)
+            except LiveKitError as error:
+                self._failed = self._failed or error
+                return
 
+    async def _run_chain(self, chain: Chain) -> None:
+        current = await self._read_again(chain)
+        done: list[tuple[Step, str]] = []
+        times: list[tuple[float, float]] = []
+        for step in chain.steps:
+            sent = time.monotonic()
+            try:
+                object_id = await self._write(step)
+            except LiveKitError as error:
+                if step.message is None:
+                    raise  # what is wanted is there; only a leftover remains, for the next run
+                await self._put_back([*done, (step, self._id_of(step))], current, error)
+                raise
+            done.append((step, object_id))
+            times.append((sent, time.monotonic()))
+        for opens, closes in {(gap.opens, gap.closes) for gap in chain.gaps}:
+            self.result.gaps_ms.append((times[closes][1] - times[opens][0]) * 1000)
 
-def _without_empty(value: Any) -> Any:
-    """Without empty messages: the server adds ``media {}`` to whatever it stores."""
-    if isinstance(value, dict):
-        kept = {key: _without_empty(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item != {}}
-    return value
+    async def _read_again(self, chain: Chain) -> dict[str, Live]:
+        """Read what the chain will write over, and insist that nobody changed it since the plan was made."""
+        wanted: dict[Kind, list[str]] = {}
+        for step in chain.steps:
+            if step.action.before is not None and step.action.id not in wanted.get(step.action.kind, []):
+                wanted.setdefault(step.action.kind, []).append(step.action.id)
+        current: dict[str, Live] = {}
+        for kind, ids in wanted.items():
+            current.update({live.id: live for live in await self._service.list_kind(kind, ids)})
+        for step in chain.steps:
+            live, seen = current.get(step.action.id), self._plan.seen.get(step.action.id)
+            gone = live is None and step.message is not None
+            changed = live is not None and seen is not None and live.message != seen.message
+            if seen is not None and (gone or changed):
+                raise LiveKitError(
+                    f"{step.action.kind.word} {step.action.id} was {'deleted' if gone else 'changed'} by "
+                    "somebody else since it was read.",
+                    fix="Run apply again; it goes on from what is there now.",
+                    retryable=True,
+                )
+        return current
+
+    async def _write(self, step: Step) -> str:
+        self._lock.ensure_held()
+        action = step.action
+        if step.message is None:
+            await self._service.delete(action.kind, action.id)
+            return self._note("deleted", step, action.id)
+        message = self._resolved(step.message)
+        object_id = self._id_of(step)
+        if object_id.startswith(NEW):
+            live = await self._service.create(action.kind, message)
+            self._ids[action.id] = self.result.ids[action.key] = live.id
+            return self._note("created", step, live.id)
+        await self._service.replace(action.kind, object_id, message)
+        return self._note("replaced", step, object_id)
+
+    def _id_of(self, step: Step) -> str:
+        return self._ids.get(step.action.id, step.action.id)
+
+    def _resolved(self, message: Message) -> Message:
+        """The message with real trunk ids, and a mark that fits what is written."""
+        copy = copy_of(message)
+        if isinstance(copy, SIPDispatchRuleInfo):
+            copy = with_trunk_ids(copy, self._ids)
+        user, mark = read_metadata(copy.metadata)
+        if mark is None:
+            return copy
+        return marked(kind_of(copy), copy, user, mark.line, mark.key)
+
+    async def _put_back(
+        self, done: list[tuple[Step, str]], current: dict[str, Live], cause: LiveKitError
+    ) -> None:
+        """Undo a chain that broke, last write first; the write that failed may have happened too."""
+        log.warning("provision_put_back", reason=cause.message, steps=len(done))
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, LiveKitError) and error.retryable),
+            stop=stop_after_delay(_PUT_BACK_WITHIN_S),
+            wait=wait_exponential_jitter(multiplier=0.05, max=1.0, jitter=0.05),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    for step, object_id in reversed(done):
+                        await self._undo(step, object_id, current)
+        except LiveKitError as error:
+            raise LiveKitError(
+                f"{cause.message} The old state could not be put back either: {error.message}",
+                fix="Run apply again as soon as the server answers; it goes on from what is there.",
+                retryable=True,
+            ) from cause
+
+    async def _undo(self, step: Step, object_id: str, current: dict[str, Live]) -> None:
+        action = step.action
+        if action.before is None:
+            ids = [object_id] if not object_id.startswith(NEW) else await self._made_unseen(step)
+            for made in ids:
+                await self._service.delete(action.kind, made)
+                self._note("put back", step, made)
+            return
+        live = current.get(object_id)
+        if live is not None:
+            await self._service.replace(action.kind, object_id, live.message)
+            self._note("put back", step, object_id)
+
+    async def _made_unseen(self, step: Step) -> list[str]:
+        """Objects with this step's mark that the server made although its answer was lost."""
+        _, ours = read_metadata(step.message.metadata if step.message is not None else "")
+        found = []
+        for live in await self._service.list_kind(step.action.kind):
+            _, mark = read_metadata(live.message.metadata)
+            if mark is not None and ours is not None and (mark.line, mark.key) == (ours.line, ours.key):
+                found.append(live.id)
+        return found
+
+    def _note(
+        self, verb: Literal["created", "replaced", "deleted", "put back"], step: Step, object_id: str
+    ) -> str:
+        written = Written(verb, step.action.kind, step.action.key, object_id, step.stage)
+        self.result.written.append(written)
+        if self._on_change is not None:
+            self._on_change(written)
+        return object_id

@@ -27,12 +27,7 @@ def is_open_to_the_world(trunk: Trunk) -> bool:
     """Whether calls in are refused to nobody: no source range, and no digest."""
     if not trunk.is_inbound:
         return False
-    challenged = (
-        trunk.auth_required is not False
-        and trunk.auth_username is not None
-        and trunk.auth_password is not None
-    )
-    return not challenged and addresses_allow_everybody(trunk.allowed_addresses or ())
+    return not trunk.challenges_callers and addresses_allow_everybody(trunk.allowed_addresses or ())
 
 
 def _is_world(address: str) -> bool:

@@ -51,6 +51,20 @@ def empty_message(kind: Kind) -> Message:
     return SIPDispatchRuleInfo()
 
 
+def kind_of(message: Message) -> Kind:
+    """The kind of a message."""
+    if isinstance(message, SIPInboundTrunkInfo):
+        return Kind.INBOUND
+    return Kind.OUTBOUND if isinstance(message, SIPOutboundTrunkInfo) else Kind.RULE
+
+
+def copy_of(message: Message) -> Message:
+    """A copy of a message, unknown fields included."""
+    copy = empty_message(kind_of(message))
+    copy.CopyFrom(message)  # type: ignore[arg-type]
+    return copy
+
+
 def id_of(kind: Kind, message: Message) -> str:
     """LiveKit's id of an object, empty for one that it has not seen."""
     return str(getattr(message, kind.id_field))

@@ -159,7 +159,7 @@ class SipService:
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, LiveKitError) and error.retryable),
             stop=stop_after_attempt(_READ_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
             reraise=True,
         )
         async for attempt in retrying:

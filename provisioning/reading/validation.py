@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -211,14 +211,14 @@ def _bare(annotation: Any) -> Any:
 
 
 def _member(annotation: Any, tree: Any) -> Any:
-    """Choose among the members of a union: by ``provider`` where the tree says it, else the first model."""
+    """Choose among the members of a union by a literal that the tree gives (``provider``), else the first."""
     if get_origin(annotation) not in {Union, types.UnionType}:
         return annotation
     members = [_bare(member) for member in get_args(annotation) if member is not type(None)]
     models = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
-    provider = tree.get("provider") if isinstance(tree, dict) else None
+    given = tree if isinstance(tree, dict) else {}
     for candidate in models:
-        info = candidate.model_fields.get("provider")
-        if info is not None and provider in get_args(info.annotation):
-            return candidate
+        for name, info in candidate.model_fields.items():
+            if get_origin(info.annotation) is Literal and given.get(name) in get_args(info.annotation):
+                return candidate
     return (models or members)[0]

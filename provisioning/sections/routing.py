@@ -161,8 +161,8 @@ class InboundRule(Section):
     """Hash the caller's number in identity and attributes. Default false."""
     attributes: dict[str, Text] = Field(default_factory=dict)
     """Attributes of the caller's participant."""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    """Metadata of the caller's participant, as JSON, beside the mark by which we know our own."""
+    metadata: dict[str, Any] | Text = Field(default_factory=dict)
+    """Metadata of the caller's participant, as JSON, beside our mark. Plain text needs an id."""
     krisp_enabled: bool = False
     """LiveKit Cloud's noise suppression; no effect on a server of one's own. Default false."""
     media: Media | None = None

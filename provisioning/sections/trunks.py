@@ -92,6 +92,8 @@ class Trunk(Section):
     """Unique in the file; rules refer to it."""
     carrier: Carrier = "generic"
     """Fills in what is known of the carrier: ``provision carriers`` lists it. Default generic: nothing."""
+    platform: Literal["v1", "v2"] | None = None
+    """For Novofon: which of its two platforms the account is on; v2 has the cabinet my.novofon.ru."""
     inbound_only: bool = False
     """Calls come in and none goes out. Default false."""
     outbound_only: bool = False
@@ -105,7 +107,8 @@ class Trunk(Section):
     open_to_the_world: bool = False
     """Says that calls in are on purpose refused to nobody. Without it such a trunk is not applied."""
     auth_required: bool | None = None
-    """Whether calls in must answer a digest challenge. Default: whether user and password are given."""
+    """Whether calls in must answer a digest challenge with auth_username and auth_password. Default: when
+    they are given and the trunk has no host, where they would be our own login."""
     auth_username: str | None = Field(default=None, pattern=r"^[^\s\"\x00-\x1f]{1,128}$")
     """Digest user: asked of calls in, given for calls out. In quotes: 0053000 has leading zeros."""
     auth_password: SecretStr | None = None
@@ -144,8 +147,8 @@ class Trunk(Section):
     """LiveKit Cloud's noise suppression; no effect on a server of one's own. Default false."""
     media: Media | None = None
     """This trunk's own codecs and encryption. Default: audio_codecs of the file."""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    """Kept with the trunk as JSON, beside the mark by which we know our own."""
+    metadata: dict[str, Any] | Text = Field(default_factory=dict)
+    """Kept with the trunk as JSON, beside the mark by which we know our own. Plain text needs an id."""
     register_line: Registration | None = Field(default=None, alias="register")
     """For a line with a login: how to register. Default: as the carrier needs it."""
     id: str | None = Field(default=None, pattern=r"^ST_[0-9A-Za-z]{4,64}$")
@@ -155,6 +158,15 @@ class Trunk(Section):
     def is_inbound(self) -> bool:
         """Whether calls come in through it."""
         return not self.outbound_only
+
+    @property
+    def challenges_callers(self) -> bool:
+        """Whether calls in must answer a digest challenge (carrier facts may add the host)."""
+        if self.auth_username is None or self.auth_password is None:
+            return False
+        if self.auth_required is None:  # with a host they are our login there; the carrier does not know it
+            return self.host is None and self.register_line is None
+        return self.auth_required
 
     @property
     def is_outbound(self) -> bool:
