@@ -21,7 +21,6 @@ from telephony.store.tables import (
     event,
     idempotency,
     lane,
-    livekit_hook,
     recording,
 )
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from telephony.store.database import Database
-
-HOOKS_KEPT = timedelta(days=2)
-"""LiveKit repeats a webhook for minutes at most."""
 
 IDEMPOTENCY_KEPT = timedelta(days=2)
 DELIVERIES_KEPT = timedelta(days=30)
@@ -71,7 +67,6 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
         delivery.c.status != sa.literal_column("'pending'"), delivery.c.created_at < now - DELIVERIES_KEPT
     )
     for table, key, outlived in (
-        (livekit_hook, livekit_hook.c.hook_id, livekit_hook.c.received_at < now - HOOKS_KEPT),
         (attempt, attempt.c.attempt_id, attempt.c.at < now - DELIVERIES_KEPT),
         (audit, audit.c.audit_id, audit.c.at < now - AUDIT_KEPT),
         (delivery, delivery.c.delivery_id, finished),

@@ -201,6 +201,13 @@ async def _pending(
     return waiting
 
 
+async def release(connection: AsyncConnection, owner: str | None = None) -> int:
+    """Give back every lane of one sender, or of all where no other can be alive; returns how many."""
+    held = lane.c.lease_owner.is_not(None) if owner is None else lane.c.lease_owner == owner
+    done = await connection.execute(sa.update(lane).where(held).values(lease_owner=None, lease_until=None))
+    return done.rowcount
+
+
 async def record_steps(
     connection: AsyncConnection, owner: str, steps: Sequence[Step], *, now: datetime, lease_s: float
 ) -> set[tuple[str, str]]:

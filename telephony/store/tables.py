@@ -267,10 +267,3 @@ audit = sa.Table(
     sa.Column("detail", _json, nullable=False),
     sa.Column("remote", sa.String(64), nullable=False),
 )
-
-livekit_hook = sa.Table(
-    "livekit_hook",
-    metadata,
-    sa.Column("hook_id", sa.String(128), primary_key=True),
-    sa.Column("received_at", Instant, nullable=False, index=True),
-)

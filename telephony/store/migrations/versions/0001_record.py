@@ -243,15 +243,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_lane_due", ["endpoint_id", "due_at"], unique=False)
 
     op.create_table(
-        "livekit_hook",
-        sa.Column("hook_id", sa.String(length=128), nullable=False),
-        sa.Column("received_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("hook_id", name=op.f("pk_livekit_hook")),
-    )
-    with op.batch_alter_table("livekit_hook", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_livekit_hook_received_at"), ["received_at"], unique=False)
-
-    op.create_table(
         "recording",
         sa.Column("recording_id", sa.String(length=48), nullable=False),
         sa.Column("call_id", sa.String(length=80), nullable=False),
@@ -307,10 +298,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_recording_call_id"))
 
     op.drop_table("recording")
-    with op.batch_alter_table("livekit_hook", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_livekit_hook_received_at"))
-
-    op.drop_table("livekit_hook")
     with op.batch_alter_table("lane", schema=None) as batch_op:
         batch_op.drop_index("ix_lane_due")
 

@@ -1,0 +1,1 @@
+"""Webhooks: LiveKit's come in as hints, ours go out signed, in order, until they are delivered or dead."""
