@@ -131,7 +131,7 @@ class Call:
             self.services.clock,
             limits,
             heard_at=lambda: rtp.last_received_at if rtp.packets_received else None,
-            on_ending=self.end,
+            on_ending=self._ended_by_watch,
         )
         self._watch.start(self.caller.people())
         self._workers = [
@@ -188,8 +188,13 @@ class Call:
             "late": stats.late,
             "reordered": stats.reordered,
             "duplicates": stats.duplicates,
+            "concealed": stats.concealed,
             "jitter_ms": round(stats.jitter_ms, 2),
+            "delay_ms": round(stats.delay_ms, 1),
         }
+
+    def _ended_by_watch(self, how: Ending) -> None:
+        self.end(ending.by_agent(self.caller.last_agent_reason) if how is ending.AGENT_LEFT else how)
 
     # What the room says
 

@@ -1,6 +1,7 @@
 """Why a call that was in progress ended, by whom, and whether the phone must be told.
 
-Pure. ``cause`` is a static word for machines, ``sentence`` the same for people.
+Pure. ``name`` is a static word for logs and metrics, ``code`` a key of ``telephony.calls.outcomes.CAUSES``,
+``sentence`` the same for people.
 """
 
 from __future__ import annotations
@@ -15,34 +16,55 @@ EndedBy = Literal["caller", "agent", "line"]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One end of a call; ``says_bye`` is False where the phone knows already."""
+    """One end of a call.
 
-    cause: str
+    ``code`` is empty where only the agent's job knows why; ``says_bye`` is False where the phone knows.
+    """
+
+    name: str
     ended_by: EndedBy
     sentence: str
+    code: str = ""
     says_bye: bool = True
 
 
-CALLER_HUNG_UP = Ending("caller_hung_up", "caller", "The caller hung up.", says_bye=False)
+CALLER_HUNG_UP = Ending("caller_hung_up", "caller", "The caller hung up.", "caller_hung_up", says_bye=False)
 CALLER_CANCELLED = Ending(
-    "caller_cancelled", "caller", "The caller gave up before the call was answered.", says_bye=False
+    "caller_cancelled",
+    "caller",
+    "The caller gave up before the call was answered.",
+    "abandoned",
+    says_bye=False,
 )
-CALLER_VANISHED = Ending("caller_vanished", "caller", "The phone no longer knows the call.", says_bye=False)
-NOT_ACKNOWLEDGED = Ending("not_acknowledged", "line", "The phone never acknowledged the answer.")
+CALLER_VANISHED = Ending(
+    "caller_vanished", "caller", "The phone no longer knows the call.", "caller_hung_up", says_bye=False
+)
+NOT_ACKNOWLEDGED = Ending(
+    "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"
+)
 AGENT_HUNG_UP = Ending("agent_hung_up", "agent", "The agent asked to end the call.")
 AGENT_LEFT = Ending("agent_left", "agent", "The agent left and nobody else could talk to the caller.")
+AGENT_LOST = Ending(
+    "agent_lost",
+    "line",
+    "The agent was lost without a word and nobody else could talk to the caller.",
+    "agent_lost",
+)
 ROOM_DELETED = Ending("room_deleted", "agent", "The room was deleted.")
 CALLER_REMOVED = Ending("caller_removed", "agent", "The caller was removed from the room.")
 CALLER_REPLACED = Ending(
-    "caller_replaced", "line", "Another call with the same identity took the caller's place in the room."
+    "caller_replaced",
+    "line",
+    "Another call with the same identity took the caller's place in the room.",
+    "replaced",
 )
-MEDIA_TIMEOUT = Ending("media_timeout", "line", "No audio came from the phone for too long.")
-MAX_DURATION = Ending("max_duration", "line", "The call reached its longest duration.")
+MEDIA_TIMEOUT = Ending("media_timeout", "line", "No audio came from the phone for too long.", "media_timeout")
+MAX_DURATION = Ending("max_duration", "line", "The call reached its longest duration.", "max_duration")
 SERVER_LOST = Ending(
-    "server_lost", "line", "The connection to livekit-server was lost and did not come back."
+    "server_lost", "line", "The connection to livekit-server was lost and did not come back.", "server_lost"
 )
-BRIDGE_STOPPED = Ending("bridge_stopped", "line", "The bridge was stopped.")
-BRIDGE_FAILED = Ending("bridge_failed", "line", "The bridge failed on this call.")
+BRIDGE_STOPPED = Ending("bridge_stopped", "line", "The bridge was stopped.", "shutdown")
+BRIDGE_FAILED = Ending("bridge_failed", "line", "The bridge failed on this call.", "line_ended")
 
 _BY_REASON: dict[int, Ending] = {
     DisconnectReason.ROOM_DELETED: ROOM_DELETED,
@@ -55,3 +77,14 @@ _BY_REASON: dict[int, Ending] = {
 def by_room(reason: int) -> Ending:
     """The ending that a LiveKit disconnect reason stands for; unknown ones are a lost server."""
     return _BY_REASON.get(reason, SERVER_LOST)
+
+
+def by_agent(last_reason: int | None) -> Ending:
+    """The ending when the last agent is gone: it left by itself, or it was lost.
+
+    Args:
+        last_reason: LiveKit's disconnect reason of the agent that went last; None when nobody was seen going.
+    """
+    if last_reason in (None, DisconnectReason.CLIENT_INITIATED, DisconnectReason.PARTICIPANT_REMOVED):
+        return AGENT_LEFT
+    return AGENT_LOST

@@ -9,7 +9,8 @@ no task, no port, no participant, no room that was made for it and never used.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import ipaddress
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from telephony.bridge.trunk_auth import TrunkAuth
     from telephony.clock import TimerHandle
     from telephony.sip.incoming import IncomingInvite
+    from telephony.sip.routing import Hop
 
 log = get_logger(__name__)
 
@@ -69,6 +71,7 @@ class InboundCall:
         self._challenge = ""
         self._stopping: Refusal | None = None
         record.mark("invite")
+        record.parties = describe_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
 
     @property
@@ -158,6 +161,7 @@ class InboundCall:
         except BusError as error:
             return refusal.bus_failed(error)
         self._record.mark("auth")
+        self._record.parties["trunk_id"] = self._trunk.trunk_id
         self._record.fields["trunk_id"] = self._trunk.trunk_id
         refused = refusal.by_trunk(self._trunk, self._called)
         if refused is not None:
@@ -186,18 +190,16 @@ class InboundCall:
         if refused is not None:
             return refused
         self._call.bye_headers = dict(dispatch.attributes_to_headers)
-        self._record.emit(
-            "call.ringing",
-            sip_call_id=self._sip_call_id,
-            sip_call_id_full=self._invite.request.call_id,
-            direction="inbound",
-            # The rule may hide the caller's number: then it is not among the attributes.
-            caller=dispatch.attributes.get(attributes.PHONE_NUMBER),
-            called=dispatch.attributes.get(attributes.TRUNK_PHONE_NUMBER),
-            trunk_id=dispatch.trunk_id,
-            rule_id=dispatch.rule_id,
-            room=dispatch.room_name,
+        # The rule may hide the caller's number: then it is not among the attributes.
+        self._record.parties.update(
+            {
+                "from": dispatch.attributes.get(attributes.PHONE_NUMBER),
+                "to": dispatch.attributes.get(attributes.TRUNK_PHONE_NUMBER),
+                "rule_id": dispatch.rule_id,
+                "room": dispatch.room_name,
+            }
         )
+        self._record.emit("call.ringing", **self._record.parties)
         return None
 
     async def _open_media(self) -> Refusal | None:
@@ -299,6 +301,7 @@ class InboundCall:
             return ending.CALLER_CANCELLED
         self._stop_ringing()
         call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
+        session.next_hop = _hop_behind_nat(self._invite)
         call.connect(session, self._limits(), tasks)
         self._record.emit("call.answered", codec=agreement.current.codec, audio_path=call.media.name)
         self._record.fields["codec"] = agreement.current.codec
@@ -368,3 +371,34 @@ class InboundCall:
             return False
         people = await self._people_by_server()
         return not people.sip and not people.others
+
+
+def describe_parties(invite: IncomingInvite, sip_call_id: str) -> dict[str, Any]:
+    """Who calls whom, as the first event of a call has it."""
+    request = invite.request
+    return {
+        "sip_call_id": sip_call_id,
+        "sip_call_id_full": request.call_id,
+        "direction": "inbound",
+        "from": request.from_.uri.user,
+        "to": request.to.uri.user,
+    }
+
+
+def _hop_behind_nat(invite: IncomingInvite) -> Hop | None:
+    """Where to send requests to a phone whose Contact is an address of its own network; None: to its Contact.
+
+    Only for a phone that calls directly: with a Record-Route the proxy knows the way.
+    """
+    contact = invite.request.contact
+    if contact is None or invite.request.record_routes:
+        return None
+    return invite.hop if is_private(contact.uri.host) and not is_private(invite.source[0]) else None
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is an IPv4 address that only its own network knows."""
+    try:
+        return ipaddress.IPv4Address(host).is_private
+    except ValueError:
+        return False

@@ -20,7 +20,7 @@ class BridgeMetrics:
         self._registry = CollectorRegistry()
         self._active = Gauge("bridge_active_calls", "Calls that are up or ringing.", registry=self._registry)
         self._ended = Counter(
-            "bridge_calls_ended", "Calls that ended, by cause.", ["cause"], registry=self._registry
+            "bridge_calls_ended", "Calls that ended, by reason.", ["reason"], registry=self._registry
         )
         self._refused = Counter(
             "bridge_calls_refused",
@@ -48,9 +48,9 @@ class BridgeMetrics:
         )
         self._bus = Gauge("bridge_bus_connected", "1 while Redis is there.", registry=self._registry)
 
-    def ended(self, cause: str, record: CallRecord) -> None:
+    def ended(self, reason: str, record: CallRecord) -> None:
         """Count a call that ended."""
-        self._ended.labels(cause).inc()
+        self._ended.labels(reason).inc()
         invited = record.at("invite")
         for name, histogram in (("ringing", self._ringing), ("answered", self._answer)):
             at = record.at(name)

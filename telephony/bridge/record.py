@@ -34,6 +34,8 @@ class CallRecord:
         self.call_id = call_id
         self.fields: dict[str, Any] = {}
         """More fields for the log line, such as the trunk."""
+        self.parties: dict[str, Any] = {}
+        """Who calls whom, for the first event; numbers in clear, so never for the log."""
         self._clock = clock
         self._direction = direction
         self._events_dir = events_dir
@@ -69,7 +71,13 @@ class CallRecord:
         """The call was refused: its event and its log line."""
         self.mark("ended")
         if with_event:
-            self.emit("call.refused", status=refusal.status, field=refusal.field, sentence=refusal.sentence)
+            self.emit(
+                "call.refused",
+                status=refusal.status,
+                field=refusal.field,
+                sentence=refusal.sentence,
+                **self.parties,
+            )
         log.warning(
             "call_refused",
             call_id=self.call_id,
@@ -91,18 +99,19 @@ class CallRecord:
         duration_s = round(ended_at - answered_at, 3) if answered_at is not None else 0.0
         self.emit(
             "call.ended",
-            cause=ending.cause,
-            sentence=ending.sentence,
+            reason=ending.name,
+            cause=ending.sentence,
             ended_by=ending.ended_by,
             sip_status=sip_status,
             duration_s=duration_s,
+            **({"code": ending.code} if ending.code else {}),
             **rtp,
         )
         log.info(
             "call_ended",
             call_id=self.call_id,
             direction=self._direction,
-            cause=ending.cause,
+            reason=ending.name,
             ended_by=ending.ended_by,
             sip_status=sip_status,
             duration_s=duration_s,

@@ -40,6 +40,8 @@ class CallerInRoom:
         on_trouble: the connection to the server is being mended (True) or whole again (False).
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
         on_end_call: a participant asked by RPC to hang up.
+        was_empty: nobody was there when we joined.
+        last_agent_reason: why the last agent that left did, by LiveKit's number.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,7 @@ class CallerInRoom:
         self.on_closed: Callable[[int], None] | None = None
         self.on_end_call: Callable[[], None] | None = None
         self.was_empty = False
+        self.last_agent_reason: int | None = None
         self._room: rtc.Room | None = None
         self._leaving = False
 
@@ -150,7 +153,7 @@ class CallerInRoom:
         room.on("track_unsubscribed", self._track_unsubscribed)
         room.on("track_unpublished", lambda *_: self._people_changed())
         room.on("participant_connected", lambda *_: self._people_changed())
-        room.on("participant_disconnected", lambda *_: self._people_changed())
+        room.on("participant_disconnected", self._participant_left)
         room.on("sip_dtmf_received", self._digit_received)
         room.on("reconnecting", lambda: self._trouble(True))
         room.on("reconnected", self._reconnected)
@@ -176,6 +179,11 @@ class CallerInRoom:
     ) -> None:
         if self.on_track_gone is not None:
             self.on_track_gone(track.sid)
+
+    def _participant_left(self, participant: rtc.RemoteParticipant) -> None:
+        if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
+            self.last_agent_reason = participant.disconnect_reason
+        self._people_changed()
 
     def _people_changed(self) -> None:
         if self.on_people is not None and not self._leaving:

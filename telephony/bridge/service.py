@@ -19,7 +19,7 @@ from telephony.bridge.bus import RedisBus
 from telephony.bridge.call import CallServices
 from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
-from telephony.bridge.inbound import InboundCall
+from telephony.bridge.inbound import InboundCall, describe_parties
 from telephony.bridge.io_service import SERVICE, IoService
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
@@ -199,6 +199,7 @@ class BridgeService:
         )
         if refused := self._at_the_door():
             record.mark("invite")
+            record.parties = describe_parties(invite, sip_call_id)
             invite.respond(refused.status, refused.reason, headers=refused.headers())
             self._tell_refusal(record, refused)
             return
@@ -226,7 +227,7 @@ class BridgeService:
             result = await call.run()
             if isinstance(result, Ending):
                 self._recent.forget(key)
-                self._metrics.ended(result.cause, record)
+                self._metrics.ended(result.name, record)
             elif result is not None:
                 self._recent.refuse(key, result)
                 self._tell_refusal(record, result)

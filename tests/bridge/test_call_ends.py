@@ -45,7 +45,7 @@ async def test_a_deleted_room_ends_the_call(line: TestLine, phone: Phone) -> Non
     await line.api.room.delete_room(api.DeleteRoomRequest(room=line.room_name))
     await call.hung_up()
     assert call.ended_at - before < 1.0
-    assert (await line.ended())["data"]["cause"] == "room_deleted"
+    assert (await line.ended())["data"]["reason"] == "room_deleted"
     await agent.leave()
 
 
@@ -59,7 +59,7 @@ async def test_a_removed_caller_is_hung_up(line: TestLine, phone: Phone) -> None
     )
     await call.hung_up()
     ended = await line.ended()
-    assert (ended["data"]["cause"], ended["data"]["ended_by"]) == ("caller_removed", "agent")
+    assert (ended["data"]["reason"], ended["data"]["ended_by"]) == ("caller_removed", "agent")
     assert await line.participants() == ["agent"]
     await agent.leave()
 
@@ -73,7 +73,7 @@ async def test_an_agent_can_ask_to_end_the_call(line: TestLine, phone: Phone) ->
         destination_identity="sip_+15550199", method="lk.sip.EndCall", payload='{"headers":{}}'
     )
     await call.hung_up()
-    assert (await line.ended())["data"]["cause"] == "agent_hung_up"
+    assert (await line.ended())["data"]["reason"] == "agent_hung_up"
     await agent.leave()
 
 
@@ -86,7 +86,7 @@ async def test_a_lost_agent_ends_the_call_within_a_second(line: TestLine, phone:
     await agent.leave()
     await call.hung_up()
     assert call.ended_at - before < 1.5
-    assert (await line.ended())["data"]["cause"] == "agent_left"
+    assert (await line.ended())["data"]["reason"] == "agent_left"
 
 
 async def test_a_person_who_talks_takes_the_call_over(line: TestLine, phone: Phone) -> None:
@@ -101,7 +101,7 @@ async def test_a_person_who_talks_takes_the_call_over(line: TestLine, phone: Pho
         await asyncio.sleep(1.0)
         assert not call.session.ended.is_set()
     await call.hung_up()
-    assert (await line.ended())["data"]["cause"] == "agent_left"
+    assert (await line.ended())["data"]["reason"] == "agent_left"
 
 
 async def test_a_phone_without_audio_is_let_go(
@@ -117,7 +117,7 @@ async def test_a_phone_without_audio_is_let_go(
         await call.hung_up()
         assert call.ended_at - before > 0.9
         ended = await line.ended()
-        assert (ended["data"]["cause"], ended["data"]["ended_by"]) == ("media_timeout", "line")
+        assert (ended["data"]["reason"], ended["data"]["ended_by"]) == ("media_timeout", "line")
         await agent.leave()
 
 
@@ -147,7 +147,7 @@ async def test_the_longest_duration_ends_the_call(line: TestLine, phone: Phone) 
     agent = line.person()
     call = await _talking(line, phone, agent)
     await call.hung_up()
-    assert (await line.ended())["data"]["cause"] == "max_duration"
+    assert (await line.ended())["data"]["reason"] == "max_duration"
     await agent.leave()
 
 
@@ -163,7 +163,7 @@ async def test_a_second_call_of_the_same_caller_takes_the_place_of_the_first(
     await first.hung_up()
     await second.bye()
     await line.ended()
-    causes = {event["data"]["cause"] for event in line.events() if event["type"] == "call.ended"}
+    causes = {event["data"]["reason"] for event in line.events() if event["type"] == "call.ended"}
     assert causes == {"caller_replaced", "caller_hung_up"}
     await agent.leave()
 
@@ -182,7 +182,7 @@ async def test_a_lost_server_ends_the_call_in_bounded_time(
             server.stop()
             await call.hung_up(timeout_s=30)
             ended = await line.ended(timeout_s=20)
-            assert (ended["data"]["cause"], ended["data"]["ended_by"]) == ("server_lost", "line")
+            assert (ended["data"]["reason"], ended["data"]["ended_by"]) == ("server_lost", "line")
             refused = await phone.call(line.number, line.port)
             assert (await refused.final()).status == 503
             await agent.leave()

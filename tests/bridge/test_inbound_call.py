@@ -43,9 +43,9 @@ async def test_a_call_is_answered_when_the_agent_can_be_heard(line: TestLine, ph
         ended = await line.ended()
     assert [event["type"] for event in line.events()] == ["call.ringing", "call.answered", "call.ended"]
     ringing, answered, _ = (event["data"] for event in line.events())
-    assert (ringing["called"], ringing["room"]) == (line.number, line.room_name)
+    assert (ringing["to"], ringing["room"]) == (line.number, line.room_name)
     assert answered == {"codec": "PCMU", "audio_path": "room"}
-    assert (ended["data"]["cause"], ended["data"]["ended_by"]) == ("caller_hung_up", "caller")
+    assert (ended["data"]["reason"], ended["data"]["ended_by"]) == ("caller_hung_up", "caller")
     assert ended["data"]["packets"] > 50
     assert ended["data"]["lost"] == 0
 

@@ -40,8 +40,8 @@ def test_an_answered_call_ends_in_one_event(tmp_path: Path) -> None:
     events = list(read_events(tmp_path / f"{CALL_ID}.bridge.jsonl"))
     assert [(event.type, event.source_seq) for event in events] == [("call.answered", 1), ("call.ended", 2)]
     assert events[-1].data == {
-        "cause": "agent_hung_up",
-        "sentence": "The agent asked to end the call.",
+        "reason": "agent_hung_up",
+        "cause": "The agent asked to end the call.",
         "ended_by": "agent",
         "sip_status": 200,
         "duration_s": 12.25,

@@ -180,7 +180,7 @@ async def test_a_caller_who_gives_up_gets_487(line: TestLine, phone: Phone) -> N
     call.invite.cancel()
     assert (await call.final()).status == 487
     event = await line.ended()
-    assert (event["type"], event["data"]["cause"], event["data"]["sip_status"]) == (
+    assert (event["type"], event["data"]["reason"], event["data"]["sip_status"]) == (
         "call.ended",
         "caller_cancelled",
         487,

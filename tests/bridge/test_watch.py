@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.bridge import ending
+from telephony.bridge.ending import Ending
 from telephony.bridge.people import People
 from telephony.bridge.watch import CallWatch, Limits
+from telephony.calls.outcomes import CAUSES
 from telephony.clock import ManualClock
-
-if TYPE_CHECKING:
-    from telephony.bridge.ending import Ending
 
 pytestmark = pytest.mark.pure
 
@@ -207,3 +204,27 @@ def test_every_call_ends_once(steps: list[tuple[float, People, bool]]) -> None:
 def test_a_disconnect_reason_is_an_ending(reason: int, how: Ending) -> None:
     """LiveKit's reasons by number; what is unknown is a lost server."""
     assert ending.by_room(reason) is how
+
+
+@pytest.mark.parametrize(
+    ("reason", "how"),
+    [
+        (None, ending.AGENT_LEFT),
+        (1, ending.AGENT_LEFT),
+        (4, ending.AGENT_LEFT),
+        (9, ending.AGENT_LOST),
+        (14, ending.AGENT_LOST),
+        (0, ending.AGENT_LOST),
+    ],
+)
+def test_an_agent_that_leaves_is_told_from_one_that_is_lost(reason: int | None, how: Ending) -> None:
+    """By LiveKit's reason: its own leave or a removal is a leave, a broken connection is a loss."""
+    assert ending.by_agent(reason) is how
+
+
+def test_codes_are_those_of_the_record_of_calls() -> None:
+    """Every code is a known cause, and the record's causes of the line are the line's here."""
+    endings = [value for value in vars(ending).values() if isinstance(value, Ending)]
+    assert len(endings) > 12
+    assert {one.code for one in endings if one.code} <= set(CAUSES)
+    assert len({one.name for one in endings}) == len(endings)
