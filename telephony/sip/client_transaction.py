@@ -135,7 +135,8 @@ class ClientTransaction:
                 f"no final response to {self.request.method} within {seconds} s",
                 field=self.request.method,
                 fix="Check that the address is right and that the peer listens there.",
-                retryable=True,
+                # A peer that did not answer an INVITE may have rung all the same.
+                retryable=self.request.method != "INVITE",
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from telephony.errors import ConfigError, PortTakenError, SipError, SipParseError
+from telephony.errors import ConfigError, PortTakenError, SipError, SipParseError, StartError
 from telephony.logs import get_logger
 from telephony.sip.identifiers import new_branch
 from telephony.sip.message import SipRequest, SipResponse, split_message, understand
@@ -94,10 +94,10 @@ class Stack:
                 stream = (
                     await TcpTransport.open(host, udp.local[1], self.clock, self._received) if tcp else None
                 )
-            except PortTakenError:
-                # The free UDP port was not free for TCP; with port 0 another one will do.
+            except StartError as error:
                 await udp.close()
-                if not tries:
+                # A port that was free for UDP need not be free for TCP; with port 0 another one will do.
+                if not tries or not isinstance(error, PortTakenError):
                     raise
                 continue
             break

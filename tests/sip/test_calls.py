@@ -96,7 +96,7 @@ async def test_a_refusal_is_final(status: int) -> None:
 
 
 async def test_a_silent_peer_is_given_up_after_32_s() -> None:
-    """Timer B: SipTimeoutError, retryable, and nothing is left."""
+    """Timer B: SipTimeoutError, not to be retried since it may have rung, and nothing is left."""
     async with parties() as line:
         line.network.drop = lambda _message: True
         outgoing = await line.invite()
@@ -105,6 +105,7 @@ async def test_a_silent_peer_is_given_up_after_32_s() -> None:
         with pytest.raises(SipTimeoutError) as caught:
             await final
         assert caught.value.call_id == outgoing.call_id
+        assert not caught.value.retryable
         assert len(line.network.sent("INVITE")) == 7
         assert [response async for response in outgoing.events()] == []
         line.nothing_active()

@@ -78,13 +78,13 @@ async def ends(
 
 
 async def test_calls_survive_a_lossy_socket() -> None:
-    """25 % of all datagrams lost both ways: ten calls are set up and released, each once."""
+    """25 % of all datagrams lost both ways: five calls are set up and released, each once."""
     loss = Loss(4, inbound=0.25, outbound=0.25)
     async with ends(loss=loss) as line:
-        for _ in range(10):
+        for _ in range(5):
             await line.call_and_release()
         assert loss.dropped > 0
-        assert len(line.invites) == 10
+        assert len(line.invites) == 5
         assert line.caller.stats.active_dialogs == line.callee.stats.active_dialogs == 0
 
 
@@ -156,6 +156,22 @@ async def test_a_name_is_looked_up() -> None:
     async with ends() as line:
         hop = await resolve(SipUri(None, "localhost", 5099), line.caller.stack.transports)
         assert hop.address == (LOOPBACK, 5099)
+
+
+async def test_a_peer_may_name_itself_by_a_name() -> None:
+    """ACK and BYE to a Contact that is a host name wait for its lookup and arrive."""
+    clock = LoopClock()
+    caller, callee = SipEndpoint(clock), SipEndpoint(clock)
+    await caller.start(LOOPBACK, advertised_host="localhost")
+    await callee.start(LOOPBACK, advertised_host="localhost")
+    try:
+        line = Ends(caller, callee)
+        await line.call_and_release()
+        assert line.invites[0].acked.is_set()
+        assert "@localhost:" in str(line.sessions[0].dialog.remote_target)
+    finally:
+        await caller.close()
+        await callee.close()
 
 
 async def test_a_request_longer_than_a_datagram_is_refused() -> None:
