@@ -48,6 +48,7 @@ class RoutingTable:
         self._trunks_of: defaultdict[str, set[str]] = defaultdict(set)
         self._rules_of: defaultdict[str, set[str]] = defaultdict(set)
         self._owners: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        self._contested: set[tuple[str, ...]] = set()
         for object_id, message in objects:
             self.put(object_id, message)
 
@@ -71,8 +72,13 @@ class RoutingTable:
             self._rules[object_id] = rule
             for trunk_id in list(rule.trunk_ids) or [_ANY]:
                 self._rules_of[trunk_id].add(object_id)
-        for claim in claims_of(message):
+        claims = claims_of(message)
+        for claim in claims:
             self._owners[claim].add(object_id)
+            if len(self._owners[claim]) > 1:
+                self._contested.add(claim)
+        if len(set(claims)) != len(claims):
+            self._contested.add((object_id,))
 
     def remove(self, object_id: str) -> None:
         """Take an object out; one that is not there is passed over."""
@@ -87,6 +93,9 @@ class RoutingTable:
         if message is not None:
             for claim in claims_of(message):
                 self._owners[claim].discard(object_id)
+                if len(self._owners[claim]) < 2:
+                    self._contested.discard(claim)
+            self._contested.discard((object_id,))
 
     def blockers(self, object_id: str, message: Message) -> dict[tuple[str, ...], set[str]]:
         """Who holds what an object would claim: claim to the ids of the others; empty when it may be put."""
@@ -103,7 +112,9 @@ class RoutingTable:
         if match.rivals:
             return Outcome("refused")
         trunk_id = match.trunk.sip_trunk_id if match.trunk is not None else ""
-        rules = self._rules_of.get(_ANY, set()) | (self._rules_of.get(trunk_id, set()) if trunk_id else set())
+        rules = self._rules_of.get(_ANY, set()) | self._rules_of.get(trunk_id, set())
+        if not trunk_id and self._contested:
+            rules = set(self._rules)  # a call without a trunk makes the server look at every rule
         found = match_rule(match.trunk, (self._rules[n] for n in sorted(rules)), call, pin=pin)
         if found.rivals:
             return Outcome("refused", trunk_id)

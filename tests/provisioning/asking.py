@@ -50,7 +50,7 @@ class Asking:
             return None
 
     async def outcome(self, call: Call) -> Outcome:
-        """The same in our words."""
+        """The same in our words; a refusal does not say which trunk was looked at."""
         dispatch = await self.dispatch(call)
         if dispatch is None:
             return Outcome("refused")
