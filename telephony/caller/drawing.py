@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from telephony.caller.report import CallReport
+    from telephony.caller.report import CallReport, Turn
 
 _RATE = 8000
 _LABELS = 72.0
 """Width of the column with the names of the lanes."""
-WIDTH = _LABELS + ROW_S * PIXELS_PER_S + 8.0
 _RULER = 36.0
 _WAVE = 46.0
 _MIDDLE = 34.0
@@ -72,32 +71,41 @@ def draw_call(report: CallReport, caller: NDArray[np.int16], agent: NDArray[np.i
         parts.append(element("g", drawn, transform=f"translate({_LABELS:.0f} {y:.1f})"))
         y += lanes.bottom + _BETWEEN_ROWS
     height = y - _BETWEEN_ROWS + 6
+    width = _LABELS + max(ROW_S * PIXELS_PER_S, *(row.width for row in rows)) + 8
     title = element("title", f"Timeline of the call, {report.duration_s:.1f} seconds")
     return element(
-        "svg", title, *parts, viewBox=f"0 0 {WIDTH:.0f} {height:.0f}", role="img", class_="timeline"
+        "svg", title, *parts, viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", class_="timeline"
     )
 
 
 def _spoken_by_caller(report: CallReport) -> list[Spoken]:
     return [
-        Spoken(turn.said_start_s, turn.said_end_s or turn.said_start_s, turn.said, turn.action)
+        Spoken(
+            turn.said_start_s,
+            turn.said_end_s or turn.said_start_s,
+            turn.said,
+            note=_interruption(turn) if turn.action == "interrupt" else "",
+            marked=turn.action == "interrupt",
+        )
         for turn in report.turns
         if turn.said_start_s is not None and turn.action in ("say", "interrupt")
     ]
 
 
+def _interruption(turn: Turn) -> str:
+    if turn.barge_in_silence_ms is None:
+        return "interrupts"
+    return f"interrupts, agent silent after {turn.barge_in_silence_ms:.0f} ms"
+
+
 def _spoken_by_agent(report: CallReport) -> list[Spoken]:
-    cut = {
-        speech.start_s
-        for turn in report.turns
-        if turn.action == "interrupt" and turn.said_start_s is not None
-        for speech in report.utterances
-        if speech.start_s <= turn.said_start_s <= speech.end_s
-    }
-    return [
-        Spoken(item.start_s, item.end_s, item.text or "", "cut" if item.start_s in cut else "")
-        for item in report.utterances
-    ]
+    onsets = [turn.said_start_s for turn in report.turns if turn.action == "interrupt" and turn.said_start_s]
+    spoken = []
+    for item in report.utterances:
+        cut = any(item.start_s <= onset_s <= item.end_s for onset_s in onsets)
+        text = f"{item.text} –" if cut and item.text else item.text or ""
+        spoken.append(Spoken(item.start_s, item.end_s, text, marked=cut))
+    return spoken
 
 
 def _lanes(above: Sequence[Bubble], below: Sequence[Bubble]) -> _Lanes:
@@ -174,11 +182,12 @@ def _wave(row: Row, axis: float, samples: NDArray[np.int16], scale: float) -> st
 
 def _bubble(bubble: Bubble, y: float, side: str, edge: float) -> Markup:
     spoken = bubble.spoken
+    kinds = ["words"] * len(bubble.lines) + ["interruption"] * len(bubble.notes)
     lines = [
-        element("text", line, x=bubble.x + PADDING, y=y + 5 + LINE * (index + 0.72), class_="words")
-        for index, line in enumerate(bubble.lines)
+        element("text", line, x=bubble.x + PADDING, y=y + 5 + LINE * (index + 0.72), class_=kind)
+        for index, (line, kind) in enumerate(zip((*bubble.lines, *bubble.notes), kinds, strict=True))
     ]
-    kind = f"bubble {side}-bubble" + (" marked" if spoken.tag in ("interrupt", "cut") else "")
+    kind = f"bubble {side}-bubble" + (" marked" if spoken.marked else "")
     box = element("rect", x=bubble.x, y=y, width=bubble.width, height=bubble.height, rx=7, class_=kind)
     tail = _line(
         bubble.x + 10, edge, bubble.x + 10, y if y > edge else y + bubble.height, f"tail {side}-tail"
@@ -213,8 +222,10 @@ def _latencies(report: CallReport, row: Row, lanes: _Lanes) -> list[Markup]:
                 element("rect", x=(left + right) / 2 - 20, y=y - 8, width=40, height=16, class_="plate")
             )
             drawn.append(element("text", text, x=(left + right) / 2, y=y + 4, class_="latency"))
-        else:
+        elif right + 48 < ROW_S * PIXELS_PER_S:
             drawn.append(element("text", text, x=right + 5, y=y + 4, class_="latency after"))
+        else:
+            drawn.append(element("text", text, x=left - 5, y=y + 4, class_="latency before"))
     return drawn
 
 
@@ -224,12 +235,8 @@ def _interruptions(report: CallReport, row: Row, lanes: _Lanes) -> list[Markup]:
         if turn.action != "interrupt" or turn.said_start_s is None or not row.holds(turn.said_start_s):
             continue
         left = right = row.x(turn.said_start_s)
-        y = lanes.middle + _MIDDLE / 2 + 4
         if turn.barge_in_silence_ms is not None:
             right = row.x(turn.said_start_s + turn.barge_in_silence_ms / 1000)
-            silent = f"silent after {turn.barge_in_silence_ms:.0f} ms"
-            drawn.append(element("text", silent, x=right + 6, y=y, class_="interruption"))
-        drawn.append(element("text", "interrupts", x=left - 6, y=y, class_="interruption", text_anchor="end"))
         top, height = lanes.caller - 3, lanes.agent + _WAVE + 3 - (lanes.caller - 3)
         width = max(2.0, right - left)
         drawn.append(element("rect", x=left, y=top, width=width, height=height, class_="overlap"))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _FULL_SCALE = 32768.0
 _REORDERED_BY_S = 0.03
 """Later than the packet behind it (20 ms), earlier than the one behind that (40 ms)."""
+_APART_S = 1e-5
+"""Packets held up together leave one after the other: timers of one moment have no order."""
 
 
 class Impairment:
@@ -29,7 +31,7 @@ class Impairment:
         self._random = random.Random(seed)
         self._noise = np.random.default_rng(seed)
         self._losing = False
-        self._last_arrival_s = 0.0
+        self._last_s = float("-inf")
         self.lost = 0
         """Packets thrown away so far."""
 
@@ -47,11 +49,13 @@ class Impairment:
             return []
         leaves_s = at_s + jitter_s
         if swapped:
-            return [leaves_s + _REORDERED_BY_S] * (2 if doubled else 1)
+            leaves_s += _REORDERED_BY_S
+            return [leaves_s, leaves_s + _APART_S] if doubled else [leaves_s]
         # A network queues: a late packet holds up those behind it rather than being overtaken.
-        leaves_s = max(leaves_s, self._last_arrival_s)
-        self._last_arrival_s = leaves_s
-        return [leaves_s] * (2 if doubled else 1)
+        leaves_s = max(leaves_s, self._last_s + _APART_S)
+        times = [leaves_s, leaves_s + _APART_S] if doubled else [leaves_s]
+        self._last_s = times[-1]
+        return times
 
     def _is_lost(self) -> bool:
         """Two states, losing and not (Gilbert): mean run ``burst``, mean share ``loss``."""

@@ -107,7 +107,7 @@ def figures(report: CallReport) -> list[tuple[str, str]]:
     rows: list[tuple[str, float | None]] = [
         ("Ringing after", report.invite_to_ringing_ms),
         ("Answered after", report.invite_to_answer_ms),
-        ("First words after the answer", report.answer_to_first_audio_ms),
+        ("Greeting heard after the answer", report.answer_to_first_audio_ms),
         ("Reply latency, median", report.reply_latency_p50_ms),
         ("Reply latency, longest", report.reply_latency_max_ms),
         ("Silent after interruption", report.barge_in_silence_ms),

@@ -74,14 +74,14 @@ def _figures(report: CallReport) -> Markup:
     tiles = [
         _tile("Ringing after", report.invite_to_ringing_ms),
         _tile("Answered after", report.invite_to_answer_ms),
-        _tile("First words after the answer", report.answer_to_first_audio_ms),
+        _tile("Greeting heard after", report.answer_to_first_audio_ms),
         _tile("Reply latency, median", report.reply_latency_p50_ms, _at_most(report.reply_latency_max_ms)),
     ]
     if any(turn.action == "interrupt" for turn in report.turns):
         tiles.append(_tile("Silent after interruption", report.barge_in_silence_ms))
     gaps = len(report.gaps_ms_over_60) + len(report.holes)
     note = f"{report.media.loss_percent:.1f} % of packets lost"
-    tiles.append(_tile("Gaps in the agent's audio", None, note, text=str(gaps), bad=gaps > 0))
+    tiles.append(_tile("Gaps in the audio", None, note, text=str(gaps), bad=gaps > 0))
     return element("div", *tiles, class_="tiles")
 
 

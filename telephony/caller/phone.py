@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from telephony.audio.g711 import CODECS
-from telephony.caller.impaired_socket import ImpairedSocket
 from telephony.caller.impairment import Impairment
+from telephony.caller.media_socket import MediaSocket
 from telephony.caller.mouth import Mouth, Playback
 from telephony.caller.report import Pacing, SipStep
 from telephony.errors import RtpError, SdpError, SipError, SipParseError, SipTimeoutError
@@ -93,6 +93,7 @@ class Phone:
         self._impairment = Impairment(settings.impairment, seed=settings.seed)
         self.mouth = Mouth(self._impairment)
         self._address = ""
+        self._socket: MediaSocket | None = None
         self._rtp: RtpSession | None = None
         self._invite: OutgoingInvite | None = None
         self._dialog: DialogSession | None = None
@@ -131,7 +132,8 @@ class Phone:
 
     def _open_media(self) -> RtpSession:
         ports = PortPool(self._address, 0, 0)
-        rtp = RtpSession(ImpairedSocket(ports.bind(), self._impairment), ports, self._clock)
+        self._socket = MediaSocket(ports.bind(), self._impairment)
+        rtp = RtpSession(self._socket, ports, self._clock)
         rtp.set_codec(self.codec)
         rtp.on_packet = self._packet
         self._rtp = rtp
@@ -221,9 +223,10 @@ class Phone:
         if self.on_tick is not None:
             self.on_tick()
 
-    def _packet(self, packet: RtpPacket, arrival_s: float) -> None:
+    def _packet(self, packet: RtpPacket, read_s: float) -> None:
+        assert self._socket is not None, "packets come by it"
         if self.on_packet is not None and not self.ended.is_set():
-            self.on_packet(packet, arrival_s)
+            self.on_packet(packet, read_s - self._socket.waited_s)
 
     def _in_dialog(self, incoming: IncomingRequest) -> None:
         self._log(incoming.method, sent=False)

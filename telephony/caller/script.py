@@ -287,4 +287,4 @@ def describe(step: Any) -> str:
     parts = [", ".join(wanted.all), " or ".join(wanted.any)]
     if isinstance(wanted, Expect) and wanted.begins:
         parts.insert(0, f"begins with {' or '.join(wanted.begins)}")
-    return "; ".join(part for part in parts if part)
+    return "; ".join(part for part in parts if part).replace("|", " or ")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PIXELS_PER_S = 72.0
 ROW_S = 15.5
 """Longest row: fits a page 1240 pixels wide."""
+_LAST_ROW = 1.15
+"""The last row may be longer by this factor, rather than leave a row of a second or two behind it."""
 CHARACTER = 7.0
 """Width of an average character of the text in bubbles; on the safe side for common fonts."""
 LINE = 17
@@ -47,12 +49,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What one side said from ``start_s`` to ``end_s``; ``tag`` marks what is special about it."""
+    """What one side said from ``start_s`` to ``end_s``; ``note`` is said about it, ``marked`` stands out."""
 
     start_s: float
     end_s: float
     text: str
-    tag: str = ""
+    note: str = ""
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,13 @@ class Bubble:
     x: float
     width: float
     lines: tuple[str, ...]
+    notes: tuple[str, ...]
     spoken: Spoken
 
     @property
     def height(self) -> float:
         """With its padding, in pixels."""
-        return len(self.lines) * LINE + PADDING
+        return (len(self.lines) + len(self.notes)) * LINE + PADDING
 
 
 def split_rows(
@@ -82,8 +86,8 @@ def split_rows(
     """
     rows: list[Row] = []
     start_s = 0.0
-    while duration_s - start_s > row_s:
-        end_s = _break_between(start_s + 0.6 * row_s, start_s + row_s, speech)
+    while duration_s - start_s > row_s * _LAST_ROW:
+        end_s = _break_between(start_s + 0.5 * row_s, start_s + row_s, speech)
         rows.append(Row(start_s, end_s))
         start_s = end_s
     rows.append(Row(start_s, max(duration_s, start_s + 1.0)))
@@ -111,13 +115,14 @@ def place_bubbles(row: Row, spoken: Sequence[Spoken]) -> list[Bubble]:
         limit = row.x(here[index + 1].start_s) - _GAP if index + 1 < len(here) else right_edge
         x = row.x(item.start_s)
         wished = max(
-            (item.end_s - item.start_s) * PIXELS_PER_S, min(len(item.text) * CHARACTER + 2 * PADDING, 230.0)
+            (item.end_s - item.start_s) * PIXELS_PER_S,
+            min(max(len(item.text), len(item.note)) * CHARACTER + 2 * PADDING, 250.0),
         )
         if x + wished > limit:
             x = max(left_edge, limit - wished)
         width = max(_NARROWEST, min(wished, limit - x))
-        lines = wrap(item.text, width)
-        bubbles.append(Bubble(x, width, lines, item))
+        notes = wrap(item.note, width) if item.note else ()
+        bubbles.append(Bubble(x, width, wrap(item.text, width), notes, item))
         left_edge = x + width + _GAP
     return bubbles
 

