@@ -102,10 +102,16 @@ def sipp_path() -> str:
 
 
 def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free for UDP and for TCP, since sipp opens either."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind((LOOPBACK, 0))
+            port: int = udp.getsockname()[1]
+            try:
+                tcp.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
 
 
 async def start_sipp(directory: Path, *arguments: str) -> asyncio.subprocess.Process:
