@@ -12,6 +12,8 @@ TrunklineError
 ├─ RtpError             no free media port, or a malformed packet
 ├─ AudioError           a sound file or array is not what was expected
 ├─ BusError             the Redis bus between bridge and livekit-server failed
+├─ LinkError            a socket between the line's own processes failed
+├─ DispatchError        the dispatcher is away or refused
 ├─ LiveKitError         livekit-server refused or did not answer
 ├─ StoreError           the database or the store of recordings refused or did not answer
 ├─ SpeechError          a speech engine failed
@@ -114,8 +116,32 @@ class BusError(TrunklineError):
         self.code = code
 
 
+class LinkError(TrunklineError):
+    """A socket between the line's own processes cannot be used, or what came over it is not understood."""
+
+
+class DispatchError(TrunklineError):
+    """No agent was dispatched; ``reason`` is the dispatcher's word, such as ``full`` or ``no_worker``."""
+
+    def __init__(self, message: str, *, reason: str, retryable: bool = True, fix: str | None = None) -> None:
+        super().__init__(message, retryable=retryable, fix=fix)
+        self.reason = reason
+
+
 class LiveKitError(TrunklineError):
-    """livekit-server refused an operation or did not answer."""
+    """livekit-server refused an operation or did not answer; ``code`` is Twirp's, such as ``not_found``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "unknown",
+        field: str | None = None,
+        fix: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message, field=field, fix=fix, retryable=retryable)
+        self.code = code
 
 
 class StoreError(TrunklineError):
