@@ -123,7 +123,7 @@ class Report:
             met = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[figure.met]
             numbers = [_text(row[name]) for name in ("min", "median", "p95", "max")]
             table.add_row(figure.name, *numbers, str(row["n"]), figure.unit, target, met)
-        console = Console()
+        console = Console(width=None if sys.stdout.isatty() else 150)
         console.print(table)
         for note in self.notes:
             console.print(f"  {note}", highlight=False)

@@ -28,6 +28,7 @@ from telephony.audio.level import dbfs
 from telephony.audio.tones import sine
 from telephony.audio.wav import read_wav
 from telephony.errors import AudioError, ConfigError
+from telephony.speech.marks import mark
 from telephony.speech.settings import PHONE_RATE
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class TimedRecognition(stt.RecognizeStream):
                 if not isinstance(item, rtc.AudioFrame) or not _is_loud(item, self._settings.loud_dbfs):
                     continue
                 if self._due is None:
+                    mark("heard")
                     self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH))
                 else:
                     self._due.cancel()
@@ -224,6 +226,8 @@ class TimedSpeech(tts.SynthesizeStream):
         for start in range(0, len(self._voice.sound), step):
             if start:
                 await asyncio.sleep(_PIECE_S / _FASTER)
+            else:
+                mark("spoke")
             piece = self._voice.sound[start : start + step]
             output_emitter.push_frame(rtc.AudioFrame(piece.tobytes(), PHONE_RATE, 1, len(piece)))
 
