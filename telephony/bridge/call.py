@@ -46,6 +46,7 @@ FIRST_PACKET_S = 1.0
 
 _KEYS_WAITING = 64
 _BYE_WAIT_S = 5.0
+_LAST_STATUS_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ class Call:
         bye = asyncio.create_task(self._say_bye()) if says_bye else None
         try:
             if self.session is not None:
-                await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"})
+                # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
+                await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
             await self.caller.leave()
             await self.media.close()
         finally:

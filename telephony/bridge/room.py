@@ -127,15 +127,15 @@ class CallerInRoom:
             for participant in self._room.remote_participants.values()
         )
 
-    async def set_attributes(self, attributes: dict[str, str]) -> None:
+    async def set_attributes(self, attributes: dict[str, str], *, timeout_s: float = _IO_TIMEOUT_S) -> None:
         """Change attributes; a failure is logged, since no call should end for it."""
         if self._room is None or not self._room.isconnected():
             return
         try:
-            async with asyncio.timeout(_IO_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await self._room.local_participant.set_attributes(attributes)
         except TimeoutError:
-            log.warning("attributes_not_set", keys=sorted(attributes))
+            log.info("attributes_not_set", keys=sorted(attributes))
 
     async def publish_digit(self, digit: str) -> None:
         """Tell everybody in the room that the caller pressed a key; a failure is logged."""

@@ -119,19 +119,21 @@ class BridgeService:
             raise
         if config.ready_file is not None:
             _write_ready(config.ready_file, self.sip_port, self.health_port)
-        log.info(
-            "bridge_ready", sip_port=self.sip_port, health_port=self.health_port, redis=config.redis.address
-        )
+        log.info("bridge_ready", sip_port=self.sip_port, health_port=self.health_port)
+
+    def refuse_new_calls(self) -> None:
+        """Answer every new INVITE with 503 from now on."""
+        self._draining = True
 
     async def drain(self) -> None:
         """Take no new calls, and come back when the last one has ended."""
-        self._draining = True
+        self.refuse_new_calls()
         log.info("bridge_draining", calls=self.active_calls)
         await self._idle.wait()
 
     async def cut(self) -> None:
         """End every call now; bounded."""
-        self._draining = True
+        self.refuse_new_calls()
         log.info("bridge_cutting", calls=self.active_calls)
         for call, _ in list(self._calls.values()):
             call.stop()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bridge.line import TestLine
 from tests.bridge.phone import Phone
-from tests.bridge.servers import Server, livekit_server, redis_server
+from tests.bridge.servers import Server, livekit_server, redis_server, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One Redis for all tests."""
-    server = redis_server(tmp_path_factory.mktemp("redis"))
-    server.start()
+    folder = tmp_path_factory.mktemp("redis")
+    server = started(lambda: redis_server(folder))
     yield server
     server.stop()
 
@@ -27,8 +27,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def livekit(tmp_path_factory: pytest.TempPathFactory, redis: Server) -> Iterator[Server]:
     """One livekit-server for all tests."""
-    server = livekit_server(tmp_path_factory.mktemp("livekit"), redis.port)
-    server.start()
+    folder = tmp_path_factory.mktemp("livekit")
+    server = started(lambda: livekit_server(folder, redis.port))
     yield server
     server.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -24,10 +25,12 @@ START_TIMEOUT_S = 20.0
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has, below those that outgoing connections get, so that it stays free until used."""
+    while True:
+        port = random.randint(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def livekit_binary() -> Path | None:
@@ -103,6 +106,21 @@ def livekit_server(folder: Path, redis_port: int) -> Server:
     file = folder / f"livekit-{port}.yaml"
     file.write_text(yaml.safe_dump(config))
     return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", _http_answers)
+
+
+def started(make: Callable[[], Server], tries: int = 3) -> Server:
+    """A server that runs; another one where its port was taken in the meantime."""
+    for left in reversed(range(tries)):
+        server = make()
+        try:
+            server.start()
+        except RuntimeError:
+            server.stop()
+            if not left:
+                raise
+        else:
+            return server
+    raise AssertionError("unreachable")
 
 
 def _redis_answers(port: int) -> bool:

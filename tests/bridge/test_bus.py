@@ -14,7 +14,7 @@ from telephony.bridge.rpc_server import RpcServer
 from telephony.clock import LoopClock
 from telephony.errors import BusError
 from tests.bridge.line import until
-from tests.bridge.servers import Server, free_port, redis_server
+from tests.bridge.servers import Server, free_port, redis_server, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -111,8 +111,7 @@ async def test_a_call_over_redis_is_answered_by_exactly_one_of_two_servers(
 
 async def test_redis_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     """Meanwhile a call fails at once as retryable; afterwards it works without anybody subscribing again."""
-    server = redis_server(tmp_path)
-    server.start()
+    server = started(lambda: redis_server(tmp_path))
     bus = RedisBus(RedisAddress("127.0.0.1", server.port))
     clock = LoopClock()
     try:

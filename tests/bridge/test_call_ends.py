@@ -10,7 +10,7 @@ from livekit import api
 
 from telephony.sip.message import SipRequest
 from tests.bridge.line import TestLine, until
-from tests.bridge.servers import livekit_server
+from tests.bridge.servers import livekit_server, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,8 +172,7 @@ async def test_a_lost_server_ends_the_call_in_bounded_time(
     redis: Server, tmp_path: Path, phone: Phone
 ) -> None:
     """livekit-server dies in the middle: BYE after the loss time-out, and the next caller gets 503."""
-    server = livekit_server(tmp_path, redis.port)
-    server.start()
+    server = started(lambda: livekit_server(tmp_path, redis.port))
     try:
         async with TestLine(redis, server, tmp_path, server_loss_timeout="1s") as line:
             await line.provision()

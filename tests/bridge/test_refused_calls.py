@@ -11,7 +11,7 @@ from livekit import api, rtc
 
 from telephony.sip.digest import Credentials
 from tests.bridge.line import TestLine, until
-from tests.bridge.servers import Server, livekit_server, redis_server
+from tests.bridge.servers import Server, livekit_server, redis_server, started
 from tests.bridge.sip_text import offer
 
 if TYPE_CHECKING:
@@ -254,8 +254,7 @@ async def test_no_free_media_port_is_503(
 
 async def test_without_livekit_server_it_is_503(redis: Server, tmp_path: Path, phone: Phone) -> None:
     """Nobody answers on the bus: the caller is told within two seconds."""
-    redis_alone = redis_server(tmp_path)
-    redis_alone.start()
+    redis_alone = started(lambda: redis_server(tmp_path))
     server = Server([], 1, tmp_path / "none.log", lambda _: False)
     try:
         async with TestLine(redis_alone, server, tmp_path) as line:
@@ -280,10 +279,8 @@ async def test_a_wrong_api_secret_is_503(
 
 async def test_redis_that_goes_away_refuses_until_it_is_back(tmp_path: Path, phone: Phone) -> None:
     """503 at once meanwhile; afterwards calls are answered again without a restart of the bridge."""
-    redis = redis_server(tmp_path)
-    redis.start()
-    livekit = livekit_server(tmp_path, redis.port)
-    livekit.start()
+    redis = started(lambda: redis_server(tmp_path))
+    livekit = started(lambda: livekit_server(tmp_path, redis.port))
     try:
         async with TestLine(redis, livekit, tmp_path) as line:
             redis.stop()
