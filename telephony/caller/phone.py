@@ -8,7 +8,6 @@ clock of this call alone.
 from __future__ import annotations
 
 import asyncio
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +16,8 @@ from telephony.caller.impairment import Impairment
 from telephony.caller.media_socket import MediaSocket
 from telephony.caller.mouth import Mouth, Playback
 from telephony.caller.report import Pacing, SipStep
-from telephony.errors import RtpError, SdpError, SipError, SipParseError, SipTimeoutError
+from telephony.caller.target import address_towards, resolve
+from telephony.errors import RtpError, SdpError, SipError, SipTimeoutError
 from telephony.logs import get_logger
 from telephony.rtp.clock import MediaClock
 from telephony.rtp.ports import PortPool
@@ -42,11 +42,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-SIP_PORT = 5060
 _CANCEL_S = 3.0
 """How long the answer to a CANCEL is waited for."""
 _BYE_S = 3.0
-_RESOLVE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +108,8 @@ class Phone:
         The call clock restarts as the INVITE leaves. Never raises for what the other side does.
         """
         try:
-            target = await _resolve(to)
-            self._address = _address_towards(target)
+            target = await resolve(to)
+            self._address = address_towards(target)
             await self._endpoint.start(self._address)
             rtp = self._open_media()
             wanted = self._invite_request(to, target, rtp.port)
@@ -326,33 +324,3 @@ class Phone:
 
     def _log(self, text: str, *, sent: bool) -> None:
         self.sip.append(SipStep(self._clock.now(), sent, text.strip()))
-
-
-def parse_target(to: str) -> SipUri:
-    """Read the address to call.
-
-    Raises:
-        SipParseError: it is not a SIP URI that UDP can reach.
-    """
-    uri = SipUri.parse(to)
-    if uri.scheme != "sip":
-        raise SipParseError(f"{uri.scheme}: cannot be called from here, only sip:", field="to")
-    return uri
-
-
-async def _resolve(uri: SipUri) -> tuple[str, int]:
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(_RESOLVE_S):
-        found = await loop.getaddrinfo(
-            uri.host, uri.port or SIP_PORT, family=socket.AF_INET, type=socket.SOCK_DGRAM
-        )
-    host, port = found[0][4][:2]
-    return str(host), int(port)
-
-
-def _address_towards(target: tuple[str, int]) -> str:
-    """The address of this machine that packets to a target leave from; connecting UDP sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(target)
-        address: str = probe.getsockname()[0]
-    return address

@@ -16,11 +16,12 @@ from telephony.caller.conversation import Conversation, StepFailedError
 from telephony.caller.ears import Ears
 from telephony.caller.events import CallerEvent
 from telephony.caller.measures import between_ms
-from telephony.caller.phone import Phone, parse_target
+from telephony.caller.phone import Phone
 from telephony.caller.report import CallReport, Problem
 from telephony.caller.results import complete_report
 from telephony.caller.script import ExpectHangUpStep, ExpectStep
 from telephony.caller.store import write_report
+from telephony.caller.target import parse_target
 from telephony.caller.voice import EngineVoice, default_cache
 from telephony.clock import LoopClock
 from telephony.errors import ScriptError
