@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,4 +123,4 @@ def _mount() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
