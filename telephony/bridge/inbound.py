@@ -248,9 +248,11 @@ class InboundCall:
             sip_call_id=request.call_id,
         )
         token = self._services.rooms.token(self._dispatch, joined_with)
+        creating = tasks.create_task(self._services.rooms.create(self._dispatch))
         # A connection that is given up half made would stay in the room: it is waited for in any case.
         self._joining = tasks.create_task(self._connect(token))
         done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
+        creating.cancel()
         if not done:
             return refusal.room_failed(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
         return self._joining.result()
