@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+FULL_LOAD = 0.6
+"""The load that a full worker tells livekit-server."""
+
 
 class Admission:
     """Counts calls and answers requests for more.
@@ -39,8 +42,13 @@ class Admission:
 
     @property
     def load(self) -> float:
-        """The share of the limit that is used; livekit-server prefers the worker with less."""
-        return min(1.0, self.calls / self._limit)
+        """How full the worker is, for livekit-server, which prefers the worker with less.
+
+        Never above ``FULL_LOAD``. The server asks no worker that said 0.7 or more (agentservice.go,
+        JobRequestAffinity, and ``target_load``), and hears of the load every 2.5 s only: a worker that
+        told its share plainly would go unasked with a third of its places free, or just freed.
+        """
+        return FULL_LOAD * min(self.calls, self._limit) / self._limit
 
     async def answer(self, request: JobRequest) -> None:
         """Accept a job, or leave it to another worker."""

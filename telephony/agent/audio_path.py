@@ -30,8 +30,8 @@ async def attach(session: AgentSession[Any], ctx: JobContext, settings: AgentSet
         settings: the line's.
 
     Returns:
-        What to start the session with. The room ends with the session, and it is never closed by
-        livekit-agents' own choice of reasons for which a caller may leave: ``job`` handles all.
+        What to start the session with. Neither the caller's leaving nor the session's close has any
+        effect of livekit-agents' own: ``call`` handles all reasons, and ends the room once and surely.
     """
     voice = session.tts
     return RoomOptions(
@@ -49,5 +49,5 @@ async def attach(session: AgentSession[Any], ctx: JobContext, settings: AgentSet
         text_input=False,
         video_input=False,
         close_on_disconnect=False,
-        delete_room_on_close=True,
+        delete_room_on_close=False,
     )

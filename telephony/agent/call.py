@@ -82,6 +82,7 @@ class Call:
         self._hanging_up: Ending | None = None
         self._ending: Ending | None = None
         self._handed_over = False
+        self._room_gone = False
 
     async def begin(self) -> None:
         """Join the call and greet the caller; returns when the call can go on by events alone.
@@ -118,17 +119,17 @@ class Call:
             self._conversation.close()
         if self._session is not None and self._session.user_state != "speaking":
             close_without_waiting(self._session)
-        # The session's close deletes the room, then the process ends.
+        # livekit-agents closes the session, then calls finish, then ends the process.
         self._ctx.shutdown(ending.cause)
 
     async def fail(self, cause: str) -> None:
         """End a call that could not begin: nobody is left in a room without an agent."""
         log.error("call_failed", reason=cause)
-        await HangUp(self._delete_room).close_room()
+        await self._close_room()
         self.end(Ending("line", cause))
 
     async def finish(self) -> None:
-        """Write the outcome and let everything go; called once, when the session has closed."""
+        """Write the outcome, end the room and let everything go; called once the session has closed."""
         ending = self._ending or self._hanging_up or Ending("line", "the job was stopped")
         self._over.set()
         if self._conversation is not None:
@@ -137,6 +138,7 @@ class Call:
         if self._record is not None:
             self._record.ended(ending, outcome=outcome)
         log.info("call_ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
+        await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
         if self._greeting is not None:
             await self._greeting.aclose()
@@ -187,7 +189,9 @@ class Call:
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._caller is None or participant.identity != self._caller.identity:
             return
-        self.end(caller_left(participant.disconnect_reason, handed_over=self._handed_over))
+        ending = caller_left(participant.disconnect_reason, handed_over=self._handed_over)
+        # A caller who is put out of the room by our own hanging up has not lost the line.
+        self.end(self._hanging_up if self._hanging_up and ending.by == "line" else ending)
 
     def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
         if self._caller is None or participant.identity != self._caller.identity:
@@ -205,6 +209,7 @@ class Call:
             self._conversation.press(event.digit)
 
     def _on_room_gone(self, reason: object = None) -> None:
+        self._room_gone = True
         self.end(self._hanging_up or Ending("line", "the room was closed"))
 
     # The conversation
@@ -278,12 +283,15 @@ class Call:
         session = self._session
         stop = (lambda: finished_goodbye(session)) if session is not None else (lambda: None)
         report = await HangUp(self._delete_room, stop).run(speech)
+        self._room_gone = report.ended
         log.info("hung_up", spoken=report.spoken, room_ended=report.ended)
         self.end(ending)
 
+    async def _close_room(self) -> None:
+        if not self._room_gone:
+            self._room_gone = await HangUp(self._delete_room).close_room()
+
     async def _delete_room(self) -> None:
-        if self._ctx.is_fake_job():
-            return
         await delete_room(self._ctx.api, self._ctx.job.room.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -22,7 +22,8 @@ from telephony.speech.dialogue_llm import DialogueLlm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from livekit.agents import AgentSession, SpeechHandle
+    from livekit.agents import AgentSession
+    from livekit.agents.voice import SpeechHandle
     from livekit.agents.voice.events import (
         ConversationItemAddedEvent,
         UserInputTranscribedEvent,

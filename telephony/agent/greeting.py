@@ -18,7 +18,8 @@ from telephony.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from livekit.agents import AgentSession, SpeechHandle, tts
+    from livekit.agents import AgentSession, tts
+    from livekit.agents.voice import SpeechHandle
 
 log = get_logger(__name__)
 

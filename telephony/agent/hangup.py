@@ -23,8 +23,8 @@ SPEECH_LIMIT_S = 20.0
 """Longest wait for a goodbye to be spoken."""
 DRAIN_S = 0.4
 """From the last sample handed over to the telephone: playout queue, encoder, jitter buffer, bridge."""
-ROOM_LIMIT_S = 2.0
-"""Longest wait for the server's answer to one attempt."""
+ROOM_LIMIT_S = 1.2
+"""Longest wait for the server's answer to one attempt; all of them fit into a job's last seconds."""
 ROOM_ATTEMPTS = 3
 _PAUSE_S = 0.2
 

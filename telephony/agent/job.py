@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from telephony import logs
 from telephony.agent.call import Call
+from telephony.agent.hangup import HangUp
+from telephony.agent.room import delete_room
 from telephony.agent.settings import AgentSettings
 from telephony.assistants.loader import load_assistant
 from telephony.errors import TrunklineError
@@ -78,7 +80,7 @@ def assistant_name(metadata: str, default: str) -> str:
 async def _fail(ctx: JobContext, call: Call | None, cause: str) -> None:
     if call is None:
         log.error("call_failed", reason=cause)
-        ctx.delete_room()
+        await HangUp(lambda: delete_room(ctx.api, ctx.job.room.name)).close_room()
         ctx.shutdown(cause)
     else:
         await call.fail(cause)

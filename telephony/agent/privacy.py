@@ -1,7 +1,8 @@
 """Keep what was said, and whole telephone numbers, out of the libraries' log lines.
 
 livekit-agents puts transcripts into fields named ``lk.pii.…`` and room names, which hold the caller's
-number, into the message or a field of nearly every line. Our own lines are masked where they are made, in ``telephony.logs``.
+number, into the message or a field of nearly every line. Our own lines are masked where they are made,
+in ``telephony.logs``.
 """
 
 from __future__ import annotations

@@ -94,6 +94,11 @@ class WorkerProcess:
             for child in tree & _parents().keys():
                 os.kill(child, signal.SIGKILL)
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOP_S)
+
     @property
     def pid(self) -> int:
         assert self._process is not None
@@ -135,6 +140,11 @@ def _parents() -> dict[int, int]:
             if state != "Z":
                 parents[int(entry.name)] = int(parent)
     return parents
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and has not ended."""
+    return pid in _parents()
 
 
 def descendants(pid: int) -> set[int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NAMED: Final = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
 _PARTS: Final = {"morning": "am", "afternoon": "pm", "evening": "pm"}
 _BEFORE: Final = frozenset({"at", "around", "about", "for", "by", "say", "make", "rather"})
+_PAST: Final = frozenset({"past", "passed"})
 _FIRST_AFTERNOON_HOUR, _LAST_AFTERNOON_HOUR = 1, 6
 
 
@@ -111,8 +112,10 @@ def _clock(words: Sequence[str], at: int) -> _Reading | None:
 
 def _past_or_to(words: Sequence[str], at: int) -> _Reading | None:
     minutes: int
-    if words[at] == "half":
-        taken = 1 + (at + 1 < len(words) and words[at + 1] == "past")
+    after = words[at + 1] if at + 1 < len(words) else ""
+    # A recogniser writes "house past three" and "have passed three": nothing else comes before a past.
+    if words[at] == "half" or (words[at].startswith("h") and after in _PAST):
+        taken = 1 + (after in _PAST)
         hour = cardinal(words, at + taken)
         return _Reading(hour[0], 30, taken + hour[1], sure=True) if hour and 1 <= hour[0] <= 12 else None
     if words[at] in {"quarter", "a"}:
@@ -128,7 +131,7 @@ def _past_or_to(words: Sequence[str], at: int) -> _Reading | None:
         taken += at + taken < len(words) and words[at + taken] in {"minutes", "minute"}
     side = words[at + taken] if at + taken < len(words) else ""
     hour = cardinal(words, at + taken + 1)
-    if side not in {"past", "after", "to"} or hour is None or not 1 <= hour[0] <= 12 or minutes > 59:
+    if side not in {*_PAST, "after", "to"} or hour is None or not 1 <= hour[0] <= 12 or minutes > 59:
         return None
     taken += 1 + hour[1]
     if side == "to":

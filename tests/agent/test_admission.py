@@ -1,0 +1,80 @@
+import asyncio
+from typing import Any, cast
+
+import pytest
+from livekit.agents import JobRequest
+
+from telephony.agent.admission import FULL_LOAD, Admission
+
+pytestmark = pytest.mark.pure
+
+
+class Worker:
+    """A worker whose jobs take a moment to get into a process."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.refused: list[bool] = []
+
+    def request(self) -> JobRequest:
+        return cast("JobRequest", Request(self))
+
+
+class Request:
+    id = "AJ_test"
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def accept(self, **_: Any) -> None:
+        await asyncio.sleep(0.01)
+        self._worker.running += 1
+
+    async def reject(self, *, terminate: bool) -> None:
+        self._worker.refused.append(terminate)
+
+
+async def test_requests_at_the_same_moment_are_all_counted() -> None:
+    """Of five requests that arrive before any job runs, exactly as many as the limit are taken."""
+    worker = Worker()
+    admission = Admission(3, lambda: worker.running)
+    await asyncio.gather(*(admission.answer(worker.request()) for _ in range(5)))
+    assert worker.running == 3
+    assert worker.refused == [False, False]
+
+
+async def test_a_call_that_ended_makes_room() -> None:
+    """The count is of calls that are there, not of calls that ever were."""
+    worker = Worker()
+    admission = Admission(1, lambda: worker.running)
+    await admission.answer(worker.request())
+    await admission.answer(worker.request())
+    worker.running -= 1
+    await admission.answer(worker.request())
+    assert worker.running == 1
+    assert len(worker.refused) == 1
+
+
+async def test_load_is_the_share_of_the_limit() -> None:
+    """The server is told how full the worker is, and is never told not to ask."""
+    worker = Worker()
+    admission = Admission(4, lambda: worker.running)
+    loads = []
+    for worker.running in (0, 1, 4, 9):
+        loads.append(admission.load)
+    assert loads == [0, FULL_LOAD / 4, FULL_LOAD, FULL_LOAD]
+    assert FULL_LOAD < 0.7
+
+
+async def test_a_job_that_could_not_be_started_is_not_counted_for_ever() -> None:
+    """An assignment that never comes frees its place."""
+
+    class Broken(Request):
+        async def accept(self, **_: Any) -> None:
+            raise TimeoutError
+
+    worker = Worker()
+    admission = Admission(1, lambda: worker.running)
+    with pytest.raises(TimeoutError):
+        await admission.answer(cast("JobRequest", Broken(worker)))
+    assert admission.calls == 0
