@@ -40,6 +40,20 @@ KNOWN: Final = (
     _line("livekit", "noise", "data_channel_closed", r".*data channel '_\w+' closed unexpectedly.*"),
     # Handles that Python has dropped before the native side asks for them.
     _line("livekit", "noise", "ffi_handle", r".*[Aa]ttempted to drop unknown FFI handle:? \d+.*"),
+    # The caller left while the agent's track was still being negotiated.
+    _line(
+        "livekit",
+        "noise",
+        "left_while_joining",
+        r"livekit::rtc_engine::rtc_session:\d+:livekit::rtc_engine::rtc_session - .*"
+        r"Called in wrong state: closed.*",
+    ),
+    _line(
+        "root",
+        "noise",
+        "left_while_joining",
+        r"error running user callback for local_track_published: .*KeyError: 'TR_\w+'",
+    ),
     # What a caller says after the goodbye reaches a session that is already closing.
     _line("livekit.agents", "noise", "input_at_end", r"skipping (user input|reply to user input), .*"),
     _line("livekit.agents", "noise", "input_at_end", r"skipping on_user_turn_completed, .*"),

@@ -21,6 +21,16 @@ def record(logger: str, message: str, level: int = logging.WARNING) -> logging.L
             "'_reliable' closed unexpectedly",
         ),
         ("livekit", "livekit_ffi::server:1:livekit_ffi::server - Attempted to drop unknown FFI handle: 12"),
+        (
+            "root",
+            "error running user callback for local_track_published: room_handle: 5\nTraceback (most recent "
+            "call last):\n  File \"room.py\", line 783\nKeyError: 'TR_AMqFHymmVrpVRV'",
+        ),
+        (
+            "livekit",
+            "livekit::rtc_engine::rtc_session:12:livekit::rtc_engine::rtc_session - failed to negotiate: "
+            'Rtc(RtcError { message: "Failed to set local offer sdp: Called in wrong state: closed" })',
+        ),
         ("livekit.agents", "skipping user input, speech scheduling is paused"),
         ("livekit.agents", "skipping reply to user input, current speech generation cannot be interrupted"),
     ],
