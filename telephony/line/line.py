@@ -26,6 +26,7 @@ from telephony.errors import DependencyError, PortTakenError, StartError, Trunkl
 from telephony.line.data import LineData, default_root, write_private
 from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip, yaml_text
 from telephony.line.files import bridge as bridge_file
+from telephony.supervision.interfaces import require_interface
 from telephony.supervision.part import Part, PartSpec, last_words
 from telephony.supervision.ports import free_port, require_free
 from telephony.supervision.ready import file_written, http_answers, read_ready_file, redis_answers
@@ -109,6 +110,7 @@ class Line:
             ConfigError: the operator's file is wrong; nothing was started.
             StartError: a part did not come up; everything is stopped again.
         """
+        require_interface()
         self.data.open()
         logs.configure(path=self.data.logs / "supervisor.log")
         try:
