@@ -35,7 +35,8 @@ def require_interface() -> None:
         raise StartError(
             "this machine has no network interface besides loopback, and LiveKit's media needs one.",
             fix="Connect any network, or make one that leads nowhere: "
-            "ip link add line0 type veth peer name line1 && ip addr add 10.99.0.1/24 dev line0 && ip link set line0 up && ip link set line1 up",
+            "ip link add line0 type veth peer name line1 && ip addr add 10.99.0.1/24 dev line0 && "
+            "ip link set line0 up && ip link set line1 up",
         )
 
 
