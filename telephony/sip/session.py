@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from telephony.sip.message import SipRequest, SipResponse
     from telephony.sip.routing import Hop
     from telephony.sip.transaction import ServerTransaction
+    from telephony.sip.uri import SipUri
 
 log = get_logger(__name__)
 
@@ -68,6 +69,8 @@ class DialogSession:
         self._answer: UnacknowledgedAnswer | None = None
         self._acks: dict[int, tuple[SipRequest, Hop]] = {}
         self._bye: Outcome[SipResponse | None] | None = None
+        self._lookup = asyncio.Lock()
+        self._resolved: tuple[SipUri, Hop] | None = None
         self._inviting = False
         self._invited: IncomingRequest | None = None
 
@@ -125,7 +128,7 @@ class DialogSession:
 
     async def _exchange(self, request: SipRequest) -> SipResponse:
         outcome: Outcome[SipResponse | SipError] = Outcome()
-        hop = self.next_hop or await resolve(self.dialog.next_hop, self._stack.transports)
+        hop = self.next_hop or await self._resolve()
 
         def on_response(response: SipResponse) -> None:
             if request.method == "INVITE" and 200 <= response.status < 300:
@@ -170,12 +173,20 @@ class DialogSession:
 
     async def _resolve_and_ack(self, cseq: int, request: SipRequest) -> None:
         try:
-            hop = await resolve(self.dialog.next_hop, self._stack.transports)
+            hop = await self._resolve()
         except SipError as error:
             log.warning("sip_ack_not_sent", sip_call_id=self.dialog.call_id, error=str(error))
             return
         if cseq not in self._acks:
             self._send_ack(cseq, request, hop)
+
+    async def _resolve(self) -> Hop:
+        # One at a time, in the order asked for: the BYE of a quick owner must not overtake the ACK.
+        async with self._lookup:
+            uri = self.dialog.next_hop
+            if self._resolved is None or self._resolved[0] != uri:
+                self._resolved = (uri, await resolve(uri, self._stack.transports))
+            return self._resolved[1]
 
     def _send_ack(self, cseq: int, request: SipRequest, hop: Hop) -> None:
         self._stack.stamp(request, hop.transport)

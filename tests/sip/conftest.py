@@ -1,8 +1,8 @@
-"""Settings of hypothesis for this directory: no deadline, since a loaded machine keeps none."""
+"""Settings of hypothesis for this directory: a loaded machine keeps no deadline."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("sip", deadline=None)
+settings.register_profile("sip", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sip")
