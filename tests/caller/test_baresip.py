@@ -16,7 +16,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
 from tests.caller.tone_agent import GREETING, Sentence, ToneAgent, running
-from tests.caller.witness import free_udp_port, program, require, says
+from tests.caller.witness import free_sip_port, program, require, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ snd_path {folder}
 @asynccontextmanager
 async def baresip(folder: Path, *commands: str) -> AsyncIterator[int]:
     """A baresip that answers by itself and records both directions; gives its SIP port."""
-    path, port = require("baresip", "baresip-core"), free_udp_port()
+    path, port = require("baresip", "baresip-core"), free_sip_port()
     write_wav(folder / "played.wav", [sine(PLAYED, 30.0)], 8000)
     (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
     (folder / "accounts").write_text(

@@ -15,7 +15,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
 from tests.caller.tone_agent import GREETING, Sentence, ToneAgent, running
-from tests.caller.witness import free_udp_port, program, require
+from tests.caller.witness import free_sip_port, program, require
 
 pytestmark = pytest.mark.component
 
@@ -34,7 +34,7 @@ def sipp(scenario: str, port: int, *more: str) -> list[str]:
 
 async def test_our_caller_talks_to_sipp(tmp_path: Path) -> None:
     """sipp takes every message as its scenario says, and what we say comes back as its echo."""
-    port, media_port = free_udp_port(), free_udp_port()
+    port, media_port = free_sip_port(), free_sip_port()
     command = sipp("answers.xml", port, "-rtp_echo", "-mp", str(media_port))
     script = parse_script(
         "name: sipp\nsteps:\n  - say: {text: one two three four, when: after_ms, after_ms: 300}\n"
@@ -60,7 +60,7 @@ async def test_sipp_calls_our_user_agent(tmp_path: Path) -> None:
     agent = ToneAgent([Sentence(GREETING, 1.0)])
     async with asyncio.timeout(40), running(agent):
         host, _, remote_port = agent.address.partition("@")[2].partition(":")
-        command = sipp("calls.xml", free_udp_port(), "-s", "clinic", f"{host}:{remote_port}")
+        command = sipp("calls.xml", free_sip_port(), "-s", "clinic", f"{host}:{remote_port}")
         async with program(*command, folder=tmp_path) as process:
             assert await process.wait() == 0, (tmp_path / "output").read_text(errors="replace")
         while agent.in_call:

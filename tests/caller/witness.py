@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import socket
 from contextlib import asynccontextmanager
@@ -27,12 +28,25 @@ def require(program: str, package: str) -> str:
     return path
 
 
-def free_udp_port() -> int:
-    """A UDP port nobody uses now, for a program that cannot choose one itself."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+def free_sip_port() -> int:
+    """A SIP port that a program may take which cannot choose one itself.
+
+    Free for UDP and TCP, and the next one for TCP, where baresip puts TLS; below the range from which
+    the system gives ports to others in the meantime.
+    """
+    for port in random.sample(range(20_000, 32_000, 2), 200):
+        try:
+            for kind, number in (
+                (socket.SOCK_DGRAM, port),
+                (socket.SOCK_STREAM, port),
+                (socket.SOCK_STREAM, port + 1),
+            ):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
         return port
+    pytest.fail("no free SIP port among 200 tried")
 
 
 @asynccontextmanager

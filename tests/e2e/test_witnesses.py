@@ -11,7 +11,7 @@ import pytest
 from telephony.audio.tones import sine
 from telephony.audio.wav import read_wav, write_wav
 from telephony.speech.client import SpeechClient
-from tests.caller.witness import free_udp_port, program, require, says
+from tests.caller.witness import free_sip_port, program, require, says
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ Content-Length: 0
 
 async def test_baresip_hears_the_greeting(line: RunningLine, tmp_path: Path) -> None:
     """Dialled by Debian's baresip, the line greets it, and what it recorded says who speaks."""
-    path, port = require("baresip", "baresip-core"), free_udp_port()
+    path, port = require("baresip", "baresip-core"), free_sip_port()
     write_wav(tmp_path / "played.wav", [sine(1000, 30.0, amplitude=0.001)], 8000)
     (tmp_path / "config").write_text(BARESIP.format(port=port, folder=tmp_path))
     (tmp_path / "accounts").write_text(f"<sip:witness@127.0.0.1:{port}>;regint=0;audio_codecs=PCMA\n")
@@ -122,7 +122,7 @@ async def test_sipp_calls_and_hangs_up(line: RunningLine, tmp_path: Path) -> Non
         "-mi",
         "127.0.0.1",
         "-p",
-        str(free_udp_port()),
+        str(free_sip_port()),
         "-m",
         "2",
         "-l",
