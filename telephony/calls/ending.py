@@ -155,11 +155,18 @@ def _end(record: CallRecord, outcome: Outcome, report: Mapping[str, Any], code: 
         outcome=outcome,
         ended_by=ended_by,
         code=known,
-        cause=str(report.get("cause") or table.sentence),
+        cause=_sentence(str(report.get("cause") or table.sentence)),
         sip_status=report.get("sip_status") or _status(record) or None,
         answered_by=AnsweredBy(answered_by) if answered_by else None,
         at=_ended_at(record),
     )
+
+
+def _sentence(text: str) -> str:
+    """A source's words as a sentence: a capital at its start and a full stop at its end."""
+    words = text.strip()
+    words = words[:1].upper() + words[1:]
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def _or_reconciler(record: CallRecord, bridge: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -170,8 +177,8 @@ def _or_reconciler(record: CallRecord, bridge: Mapping[str, Any]) -> Mapping[str
 
 
 def _corrected(record: CallRecord, job: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A job sees a bridge or server that died as a caller who left: LiveKit's reason tells them apart."""
-    if job.get("ended_by") != EndedBy.CALLER or _report(record, "bridge"):
+    """A job sees a bridge or server that died as a caller who is gone: LiveKit's reason tells them apart."""
+    if job.get("ended_by") not in (EndedBy.CALLER, EndedBy.LINE) or _report(record, "bridge"):
         return job
     code = _departure_code(record)
     if code in ("bridge_lost", "server_lost", "media_timeout"):

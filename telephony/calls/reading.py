@@ -14,7 +14,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from telephony.calls.shapes import DATA, LONGEST_TEXT, SECRET_DIGIT, EndReport, EventData
+from telephony.calls.shapes import (
+    DATA,
+    LONGEST_TEXT,
+    SECRET_DIGIT,
+    AgentStarted,
+    CallTransferred,
+    EndReport,
+    EventData,
+    TurnCompleted,
+)
 
 LARGEST_DATA = 16_000
 """Bytes of one event's data as JSON."""
@@ -36,6 +45,12 @@ _OTHER_NAMES = {
     "trunk": "trunk_id",
     "rule": "rule_id",
     "reason_code": "code",
+}
+_LATENCY_NAMES = {
+    "end_of_turn": "end_of_turn_ms",
+    "transcription": "transcription_ms",
+    "llm_first_token": "llm_ms",
+    "tts_first_audio": "tts_ms",
 }
 _QUALITY_NAMES = {
     "packets": "packets_received",
@@ -77,6 +92,15 @@ def _rename(model: type[EventData], data: dict[str, Any]) -> dict[str, Any]:
         }
         if measured:
             renamed["quality"] = measured
+    if model is TurnCompleted and isinstance(renamed.get("parts_ms"), dict) and "latency" not in renamed:
+        parts = renamed.pop("parts_ms")
+        renamed["latency"] = {_LATENCY_NAMES.get(name, name): value for name, value in parts.items()}
+    if model is AgentStarted and "providers" not in renamed:
+        named = {kind: renamed.pop(kind) for kind in ("stt", "llm", "tts", "vad") if kind in renamed}
+        if named:
+            renamed["providers"] = named
+    if model is CallTransferred and "ok" not in renamed and "outcome" in renamed:
+        renamed["ok"] = renamed["outcome"] == "completed"
     return renamed
 
 

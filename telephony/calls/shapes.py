@@ -348,6 +348,26 @@ DATA: dict[str, type[EventData]] = {
 }
 """The model of each public type of event."""
 
+
+class EndpointDisabled(EventData):
+    """A webhook endpoint was switched off, since it failed for too long or is gone."""
+
+    endpoint_id: Text
+    reason: Text
+
+
+class WebhookTest(EventData):
+    """Sent to one endpoint on request, to see whether it answers."""
+
+    endpoint_id: Text
+
+
+LINE_DATA: dict[str, type[EventData]] = {
+    "endpoint.disabled": EndpointDisabled,
+    "webhook.test": WebhookTest,
+}
+"""The model of each type of event about the line itself."""
+
 OF_THE_RECORD: frozenset[str] = frozenset(
     {"call.reported", "call.amended", "recording.stored", "recording.deleted"}
 )

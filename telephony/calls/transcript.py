@@ -1,6 +1,6 @@
 """What was said on a call, in the order it was said, whoever reported it and when.
 
-Pure. Reads the public form of events: ``seq``, ``type``, ``time``, ``data``.
+Pure. Reads the public form of events: ``seq``, ``type``, ``timestamp``, ``data``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def transcript(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if event["type"] != "turn.completed":
             continue
         data = {"who": "unknown", "text": "", **event["data"]}
-        began = datetime.fromisoformat(data.get("started_at") or event["time"])
+        began = datetime.fromisoformat(data.get("started_at") or event["timestamp"])
         turns.append((began, event["seq"], {"seq": event["seq"], **data}))
     return [turn for _, _, turn in sorted(turns, key=lambda entry: entry[:2])]
 

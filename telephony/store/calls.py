@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from telephony.store.stored import StoredEvent
-from telephony.store.tables import call, event
+from telephony.store.tables import call, erased_call, event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,6 +113,17 @@ async def events_after(
     return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def events_since(connection: AsyncConnection, since: datetime, limit: int) -> list[StoredEvent]:
+    """Events of all calls that were stored from an instant on, oldest first."""
+    query = (
+        sa.select(*_EVENT)
+        .where(event.c.received_at >= since)
+        .order_by(event.c.received_at, event.c.call_id, event.c.seq)
+        .limit(limit)
+    )
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
+
+
 async def events_of_type(
     connection: AsyncConnection, call_id: str, event_types: Iterable[str]
 ) -> list[StoredEvent]:
@@ -131,23 +142,44 @@ async def of_room(connection: AsyncConnection, room: str) -> str | None:
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def open_calls(connection: AsyncConnection, limit: int = 5000) -> Sequence[RowMapping]:
-    """Calls that have not ended, oldest first: what the reconciler needs of them."""
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that has not ended, as far as the reconciler needs it."""
+
+    call_id: str
+    room: str | None
+    state: str
+
+
+async def open_calls(connection: AsyncConnection, limit: int = 5000) -> list[OpenCall]:
+    """Calls that have not ended, oldest first."""
     query = (
-        sa.select(
-            call.c.call_id,
-            call.c.room,
-            call.c.state,
-            call.c.direction,
-            call.c.created_at,
-            call.c.updated_at,
-            call.c.settle_at,
-        )
+        sa.select(call.c.call_id, call.c.room, call.c.state)
         .where(call.c.ended_at.is_(None))
         .order_by(call.c.created_at)
         .limit(limit)
     )
-    return (await connection.execute(query)).mappings().all()
+    return [OpenCall(row.call_id, row.room, row.state) for row in await connection.execute(query)]
+
+
+async def known(connection: AsyncConnection, call_ids: Sequence[str]) -> list[str]:
+    """Which of these calls the record has, or had until they were erased."""
+    query = sa.union(
+        sa.select(call.c.call_id).where(call.c.call_id.in_(call_ids)),
+        sa.select(erased_call.c.call_id).where(erased_call.c.call_id.in_(call_ids)),
+    )
+    return [row.call_id for row in await connection.execute(query)]
+
+
+async def rooms_of_ended_calls(connection: AsyncConnection, rooms: Sequence[str]) -> set[str]:
+    """Which of these rooms had calls of ours that have all ended."""
+    query = (
+        sa.select(call.c.room)
+        .where(call.c.room.in_(rooms))
+        .group_by(call.c.room)
+        .having(sa.func.count() == sa.func.count(call.c.ended_at))
+    )
+    return {row.room for row in await connection.execute(query)}
 
 
 _EVENT: tuple[sa.Column[Any], ...] = tuple(column for column in event.columns if column.name != "digest")

@@ -76,3 +76,16 @@ def test_many_large_fields_are_cut_too() -> None:
     read = read_data("turn.completed", {"who": "agent", **{f"extra {n}": "y" * 7000 for n in range(100)}})
     assert read["who"] == "agent"
     assert len(json.dumps(read, ensure_ascii=False).encode()) <= LARGEST_DATA
+
+
+def test_the_jobs_own_names_are_understood() -> None:
+    """The parts of a latency, the providers and the outcome of a transfer become the published ones."""
+    turn = read_data(
+        "turn.completed", {"who": "agent", "parts_ms": {"end_of_turn": 3, "llm_first_token": 40}}
+    )
+    assert turn["latency"] == {"end_of_turn_ms": 3.0, "llm_ms": 40.0}
+    assert read_data("agent.started", {"stt": "offline", "llm": "x"})["providers"] == {
+        "stt": "offline",
+        "llm": "x",
+    }
+    assert read_data("call.transferred", {"to": "+1", "outcome": "failed"})["ok"] is False

@@ -10,17 +10,17 @@ pytestmark = pytest.mark.pure
 def test_turns_are_in_the_order_they_were_said() -> None:
     """Turns reported late stand where they were spoken, and other events are left out."""
     events = [
-        {"seq": 1, "type": "call.answered", "time": "2026-11-21T10:00:00+00:00", "data": {}},
+        {"seq": 1, "type": "call.answered", "timestamp": "2026-11-21T10:00:00+00:00", "data": {}},
         {
             "seq": 2,
             "type": "turn.completed",
-            "time": "2026-11-21T10:00:09+00:00",
+            "timestamp": "2026-11-21T10:00:09+00:00",
             "data": {"who": "caller", "text": "Friday", "started_at": "2026-11-21T10:00:07Z"},
         },
         {
             "seq": 3,
             "type": "turn.completed",
-            "time": "2026-11-21T10:00:05+00:00",
+            "timestamp": "2026-11-21T10:00:05+00:00",
             "data": {"who": "agent", "text": "Which day?", "interrupted": True},
         },
     ]

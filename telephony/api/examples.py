@@ -1,0 +1,143 @@
+"""One example of each type of event, for the documentation: the story of one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CALL = "call_abcDEF123456"
+_CALLER = {"e164": "+15550100123", "as_sent": "+15550100123", "inferred": False, "masked": "+15*******23"}
+_OURS = {"e164": "+15550100100", "as_sent": "15550100100", "inferred": True, "masked": "+15*******00"}
+_DESCRIPTION = {
+    "direction": "inbound",
+    "from": "+15550100123",
+    "to": "15550100100",
+    "trunk_id": "ST_4mkKYWpQx8Ya",
+    "rule_id": "SDR_7cKQpQx81Ya",
+    "room": "call_+15550100123_x7Yq",
+    "sip_call_id": "SCL_abcDEF123456",
+}
+_SUMMARY = {
+    "outcome": "answered",
+    "ended_by": "agent",
+    "code": "agent_finished",
+    "cause": "The visit is booked.",
+    "direction": "inbound",
+    "from": _CALLER,
+    "to": _OURS,
+    "started_at": "2026-11-21T10:00:00.000000Z",
+    "answered_at": "2026-11-21T10:00:00.060000Z",
+    "ended_at": "2026-11-21T10:00:45.310000Z",
+    "duration_s": 45.31,
+    "talk_s": 45.25,
+    "assistant": "reception",
+    "quality": {
+        "packets_received": 2262,
+        "packets_lost": 3,
+        "loss_percent": 0.13,
+        "jitter_ms": 1.9,
+        "mos": 4.38,
+    },
+    "fields": {"day": {"value": "friday", "confidence": 0.97, "turn": 7}},
+    "missing_fields": ["name"],
+    "cost": {"currency": "USD", "total_micros": 11_000, "lines": []},
+}
+
+_DATA: dict[str, tuple[str, dict[str, Any]]] = {
+    "call.requested": ("dialer", {"direction": "outbound", "to": "+15550100123", "assistant": "survey"}),
+    "call.permitted": ("dialer", {}),
+    "call.dialling": (
+        "dialer",
+        {"direction": "outbound", "to": "+15550100123", "trunk_id": "ST_4mkKYWpQx8Ya"},
+    ),
+    "call.ringing": ("bridge", _DESCRIPTION),
+    "call.answered": ("bridge", {"codec": "PCMU", "audio_path": "direct"}),
+    "call.refused": (
+        "bridge",
+        {"sip_status": 404, "field": "sip_trunks[0].numbers", "sentence": "No trunk has the number +1555."},
+    ),
+    "call.ended": ("record", _SUMMARY),
+    "call.reported": (
+        "bridge",
+        {"fact": "call.ended", "ended_by": "agent", "sip_status": 200, "duration_s": 45.25},
+    ),
+    "call.amended": ("record", {"changes": {"quality": _SUMMARY["quality"]}}),
+    "call.transferred": ("job", {"to": "+15550100177", "kind": "cold", "ok": True}),
+    "agent.started": (
+        "job",
+        {
+            "assistant": "reception",
+            "config_version": "3f2a9c",
+            "language": "en",
+            "audio_path": "direct",
+            "declared_fields": [{"name": "day", "type": "date", "prompt": "Which day?", "required": True}],
+        },
+    ),
+    "agent.interrupted": ("job", {"text": "We are open from", "word": "from", "silence_ms": 96}),
+    "turn.completed": (
+        "job",
+        {
+            "who": "agent",
+            "text": "Which day suits you?",
+            "started_at": "2026-11-21T10:00:04.120000Z",
+            "ended_at": "2026-11-21T10:00:05.300000Z",
+            "interrupted": False,
+            "latency_ms": 620,
+            "latency": {"end_of_turn_ms": 300, "transcription_ms": 120, "llm_ms": 110, "tts_ms": 60},
+        },
+    ),
+    "tool.called": (
+        "job",
+        {"name": "book_visit", "arguments": {"day": "friday"}, "result": {"booked": True}, "ok": True},
+    ),
+    "fields.collected": ("job", {"fields": {"day": {"value": "friday", "confidence": 0.97, "turn": 7}}}),
+    "usage.reported": (
+        "job",
+        {"usage": [{"provider": "openai", "model": "gpt-4.1-mini", "kind": "llm", "input_tokens": 2100}]},
+    ),
+    "dtmf.received": ("bridge", {"digit": "5", "secret": False}),
+    "recording.ready": ("job", {"path": "call_abcDEF123456.ogg", "format": "ogg", "duration_s": 45.2}),
+    "recording.refused": ("job", {"by": "caller"}),
+    "recording.stored": (
+        "record",
+        {"recording_id": "rec_01a1fd96744c737c8fa1fec7c94c83cf", "format": "ogg", "bytes": 182_400},
+    ),
+    "recording.deleted": (
+        "record",
+        {"recording_id": "rec_01a1fd96744c737c8fa1fec7c94c83cf", "reason": "retention"},
+    ),
+    "room.started": ("livekit", {"room": "call_+15550100123_x7Yq", "sid": "RM_9x"}),
+    "room.finished": ("livekit", {"room": "call_+15550100123_x7Yq", "sid": "RM_9x"}),
+    "participant.joined": ("livekit", {"identity": "agent-AJ_1", "kind": "AGENT", "room": "call_x"}),
+    "participant.left": (
+        "livekit",
+        {"identity": "sip_+15550100123", "kind": "SIP", "reason": "CLIENT_INITIATED"},
+    ),
+    "endpoint.disabled": (
+        "record",
+        {"endpoint_id": "whe_01a1fd96744c737c8fa1fec7c94c83cf", "reason": "It answered 410 Gone."},
+    ),
+    "webhook.test": ("record", {"endpoint_id": "whe_01a1fd96744c737c8fa1fec7c94c83cf"}),
+}
+
+
+def _example(place: int, event_type: str, source: str, data: dict[str, Any]) -> dict[str, Any]:
+    of_line = event_type in ("endpoint.disabled", "webhook.test")
+    call = "line" if of_line else _CALL.removeprefix("call_")
+    seq = 0 if event_type == "webhook.test" else place
+    return {
+        "id": f"evt_{call}_{seq}",
+        "type": event_type,
+        "timestamp": "2026-11-21T10:00:05.300000+00:00",
+        "call_id": None if of_line else _CALL,
+        "seq": seq,
+        "source": source,
+        "late": event_type == "call.amended",
+        "data": data,
+    }
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    event_type: _example(place, event_type, source, data)
+    for place, (event_type, (source, data)) in enumerate(_DATA.items(), start=1)
+}
+"""A whole payload of each type."""

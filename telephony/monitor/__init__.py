@@ -1,0 +1,1 @@
+"""How the record and its neighbours are doing: metrics, and whether the api can serve."""

@@ -1,0 +1,1 @@
+"""The api: a real service over each database, asked over HTTP."""
