@@ -64,7 +64,8 @@ class Call:
         self._ctx = ctx
         self._settings = settings
         self._assistant = assistant
-        self._flow = Flow(assistant) if settings.line.speech.llm.provider == "offline" else None
+        scripted = settings.line.speech.llm.provider == "offline" and assistant.flow is not None
+        self._flow = Flow(assistant) if scripted else None
         self._desk = Desk(
             assistant=assistant,
             diary=Diary(settings.data / "diary.json"),
@@ -108,6 +109,11 @@ class Call:
         self._greeting.say(session)
         self._conversation.limit_time(self._settings.line.agent.max_call_duration)
         await self._await_caller()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has ended, for whatever reason."""
+        return self._over.is_set()
 
     def end(self, ending: Ending) -> None:
         """End the call; only the first ending counts."""

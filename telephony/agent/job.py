@@ -48,6 +48,10 @@ async def entrypoint(ctx: JobContext) -> None:
     except TrunklineError as error:
         await _fail(ctx, call, str(error))
     except Exception as error:
+        if call is not None and call.is_over:
+            # The caller was gone before the room was joined.
+            log.info("call_left_while_joining", reason=type(error).__name__)
+            return
         log.exception("call_crashed")
         await _fail(ctx, call, f"{type(error).__name__}: {error}")
 

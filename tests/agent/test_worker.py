@@ -35,6 +35,16 @@ GREETED_S = 8.0
 ENDED_S = 6.0
 MOST_TURNS = 12
 """Enough for a conversation of six in which the recogniser mishears."""
+NOT_ANSWERING = ['{"assistant": "nobody"}', '{"assistant": "broken"}', '{"assistant": "flowless"}']
+"""No such file, a wrong file, and one that only a language model could lead."""
+FLOWLESS = """\
+name: flowless
+greeting: Hello.
+instructions: Be kind.
+silence: {prompts: [Hello?], goodbye: Bye.}
+not_understood: [Sorry?]
+time_is_up: Time is up.
+"""
 GOODBYE = "No, thank you. Goodbye."
 
 
@@ -258,11 +268,12 @@ async def test_a_worker_that_is_told_to_end_lets_its_call_finish(url: str, tmp_p
     assert worker.alarms() == []
 
 
-@pytest.mark.parametrize("metadata", ['{"assistant": "nobody"}', '{"assistant": "broken"}'])
+@pytest.mark.parametrize("metadata", NOT_ANSWERING)
 async def test_an_assistant_that_cannot_answer_ends_the_call(url: str, tmp_path: Path, metadata: str) -> None:
     """A wrong name or a wrong file is said in the log, and the caller does not wait for it."""
     worker = timed_worker_in(tmp_path, url, "lost-desk")
     (tmp_path / "assistants" / "broken.yaml").write_text("name: broken\n")
+    (tmp_path / "assistants" / "flowless.yaml").write_text(FLOWLESS)
     worker.start()
     try:
         async with timed_call(url, "lost-desk", metadata=metadata) as telephone, asyncio.timeout(GREETED_S):
