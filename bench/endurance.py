@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
-_SETTLE_S = 4.0
+_SETTLE_S = 2.0
 _WARM_CALLS = 10
 
 
