@@ -17,11 +17,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from provisioning.desired import with_trunk_ids
 from provisioning.lock import ApplyLock
 from provisioning.objects import Kind, Live, Message, copy_of, kind_of
-from provisioning.order import NEW
 from provisioning.ownership import read_metadata
 from provisioning.plan import Plan, make_plan, marked
 from provisioning.refusals import refuse_unsafe
 from provisioning.sip_service import SipService
+from provisioning.steps import NEW
 from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provisioning.config import LineConfig
-    from provisioning.order import Chain, Step
+    from provisioning.steps import Chain, Step
 
 log = get_logger(__name__)
 

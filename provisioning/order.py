@@ -9,92 +9,25 @@ and the gap is reported.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from livekit.protocol.sip import SIPDispatchRuleInfo, SIPInboundTrunkInfo, SIPOutboundTrunkInfo
 
+from provisioning.components import components
 from provisioning.match import rule_priority
 from provisioning.objects import Kind, Message, copy_of
 from provisioning.ownership import short_hash
 from provisioning.probes import Probe, probes_for
 from provisioning.spelling import normalise_number
+from provisioning.steps import NEW, Action, Chain, Gap, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from provisioning.routing_table import Outcome, RoutingTable
 
-NEW = "new:"
-"""Begins the id of what does not exist yet; the object's key follows."""
-
 _TRIED_AT_MOST = 40
 _WRONG_RULE, _NOT_TAKEN, _UNTOUCHED = 10, 1, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What is to become of one object.
-
-    Attributes:
-        key: the object's key in the file.
-        id: LiveKit's id, or ``new:<key>``.
-        before: what is there; None: nothing.
-        after: what is wanted, a rule's ``trunk_ids`` with ids or ``new:<key>``; None: deletion.
-    """
-
-    kind: Kind
-    key: str
-    id: str
-    before: Message | None
-    after: Message | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One write.
-
-    Attributes:
-        action: what it belongs to.
-        message: what is written; None: deletion.
-        stage: whole: the object is as wanted; staged: it is there but takes no call yet; parked: it
-            let go of what another one claims.
-    """
-
-    action: Action
-    message: Message | None
-    stage: Literal["whole", "staged", "parked"] = "whole"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Calls that are not served for the time of a write or two.
-
-    Attributes:
-        number: the called number, empty for any.
-        caller: the calling number, empty for any.
-        untouched: the call is served the same before and after.
-        opens: index of the step that lets go.
-        closes: index of the step after which the call is served again.
-    """
-
-    number: str
-    caller: str
-    untouched: bool
-    opens: int
-    closes: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The published shape."""
-        return {"number": self.number or None, "caller": self.caller or None}
-
-
-@dataclass(slots=True)
-class Chain:
-    """Steps that depend on each other, in their order; different chains may run side by side."""
-
-    steps: list[Step] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
 
 
 def ordered(actions: Sequence[Action], table: RoutingTable) -> list[Chain]:
@@ -104,45 +37,8 @@ def ordered(actions: Sequence[Action], table: RoutingTable) -> list[Chain]:
         actions: every change.
         table: what the server has now; it is changed to what the server will have.
     """
-    return [_order_component(component, table) for component in _components(actions)]
-
-
-def _components(actions: Sequence[Action]) -> list[list[Action]]:
-    """Group actions that can touch the same call, in the order of their first action."""
-    wildcard = any(not trunk.numbers for action in actions for trunk in _trunks(action))
-    parent: dict[str, str] = {}
-
-    def root(token: str) -> str:
-        while parent.setdefault(token, token) != token:
-            parent[token] = parent[parent[token]]
-            token = parent[token]
-        return token
-
-    for action in actions:
-        first, *others = _tokens(action, wildcard=wildcard)
-        for token in others:
-            parent[root(token)] = root(first)
-    groups: defaultdict[str, list[Action]] = defaultdict(list)
-    for action in actions:
-        groups[root(f"id {action.id}")].append(action)
-    return list(groups.values())
-
-
-def _trunks(action: Action) -> list[SIPInboundTrunkInfo]:
-    return [m for m in (action.before, action.after) if isinstance(m, SIPInboundTrunkInfo)]
-
-
-def _tokens(action: Action, *, wildcard: bool) -> set[str]:
-    tokens = {f"id {action.id}"}
-    trunks = _trunks(action)
-    for trunk in trunks:
-        tokens |= {f"number {normalise_number(number)}" for number in trunk.numbers} or {"any number"}
-    if wildcard and trunks:
-        tokens.add("any number")
-    for message in (action.before, action.after):
-        if isinstance(message, SIPDispatchRuleInfo):
-            tokens |= {f"id {trunk_id}" for trunk_id in message.trunk_ids} or {"any trunk"}
-    return tokens
+    wildcards = table.trunks_without_numbers()
+    return [_order_component(component, table) for component in components(actions, wildcards)]
 
 
 def _order_component(actions: list[Action], table: RoutingTable) -> Chain:
@@ -168,7 +64,7 @@ class _Ordering:
         pending = [self._first_step(action) for action in self._actions]
         while pending:
             legal = [step for step in pending if self._is_legal(step, pending)]
-            step = self._best(legal) if legal else self._park(pending)
+            step = self._best(legal + self._retreats(pending, legal)) if legal else self._park(pending)
             self._perform(step)
             if step in pending:
                 pending.remove(step)
@@ -177,7 +73,11 @@ class _Ordering:
         return self._result
 
     def _messages(self) -> list[Message]:
-        return [m for action in self._actions for m in (action.before, action.after) if m is not None]
+        """What the actions are about, with the trunks and rules that go with it and stay as they are."""
+        own = [m for action in self._actions for m in (action.before, action.after) if m is not None]
+        ids = dict.fromkeys(action.id for action in self._actions if action.kind is Kind.INBOUND)
+        ids |= {n: None for m in own if isinstance(m, SIPDispatchRuleInfo) for n in m.trunk_ids}
+        return own + [message for n in ids for message in self._table.around(n)]
 
     def _outcomes_at_the_end(self) -> list[Outcome]:
         for action in self._actions:
@@ -263,6 +163,18 @@ class _Ordering:
         for call, weight in disturbed.items():
             self._open.setdefault(call, (step, weight >= _UNTOUCHED))
 
+    def _retreats(self, pending: list[Step], legal: list[Step]) -> list[Step]:
+        """Objects to be deleted may let go of everything early, where that spares a call the wrong rule.
+
+        Only where no other step is harmless: it is one write more. The deletion itself comes last, since
+        what is deleted cannot be put back under its id.
+        """
+        if not self._thorough or any(self._badness_after(step) == 0 for step in legal):
+            return []
+        doomed = [step.action for step in pending if step.message is None]
+        parked = {id(step.action) for step in self._result.steps if step.stage == "parked"}
+        return [self._parked(action, None) for action in doomed if id(action) not in parked]
+
     def _park(self, pending: list[Step]) -> Step:
         """Make an object let go of what others wait for, and keep the rest of what it has."""
         waiting: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
@@ -275,17 +187,28 @@ class _Ordering:
         if not candidates:
             raise AssertionError("a plan with conflicts outside itself must not be ordered")
         steps = [self._parked(step.action, waiting[step.action.id]) for step in candidates]
+        steps += [self._partial(step) for step in candidates if step.message is not None]
         return self._best(steps)
 
-    def _parked(self, action: Action, claims: set[tuple[str, ...]]) -> Step:
+    def _partial(self, step: Step) -> Step:
+        """As much of what is wanted as others have not got yet; it holds nothing that others wait for."""
+        assert step.message is not None
+        taken = set(self._table.blockers(step.action.id, step.message))
+        return self._without(step.action, step.message, taken)
+
+    def _parked(self, action: Action, claims: set[tuple[str, ...]] | None) -> Step:
+        """The object as it is without what it must give up; None: without any number."""
         current = self._current(action)
         assert current is not None
-        parked = copy_of(current)
+        return self._without(action, current, claims)
+
+    def _without(self, action: Action, message: Message, claims: set[tuple[str, ...]] | None) -> Step:
+        parked = copy_of(message)
         assert not isinstance(parked, SIPOutboundTrunkInfo)
         place = 0 if isinstance(parked, SIPInboundTrunkInfo) else 1
-        given_up = {claim[place] for claim in claims}
+        given_up = {claim[place] for claim in claims or ()}
         kept = [number for number in parked.numbers if normalise_number(number) not in given_up]
-        parked.numbers[:] = kept or [_parking_number(action.id)]
+        parked.numbers[:] = kept if kept and claims is not None else [_parking_number(action.id)]
         return Step(action, parked, "parked")
 
 

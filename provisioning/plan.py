@@ -16,9 +16,10 @@ from provisioning.clashes import Clash, Foreign, find_clashes
 from provisioning.desired import Desired, desired_objects, with_trunk_ids
 from provisioning.fields import FieldChange, differences, field_hashes, overlay, plain_fields, shown
 from provisioning.objects import Kind, Live, Message, empty_message
-from provisioning.order import NEW, Action, Chain, ordered
+from provisioning.order import ordered
 from provisioning.ownership import Mark, read_metadata, write_metadata
 from provisioning.routing_table import RoutingTable
+from provisioning.steps import NEW, Action, Chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -97,6 +97,16 @@ class RoutingTable:
                     self._contested.discard(claim)
             self._contested.discard((object_id,))
 
+    def around(self, trunk_id: str) -> list[Message]:
+        """An inbound trunk, if it is there, and the rules that name it."""
+        found: list[Message] = [self._rules[n] for n in sorted(self._rules_of.get(trunk_id, set()))]
+        trunk = self._trunks.get(trunk_id)
+        return found if trunk is None else [trunk, *found]
+
+    def trunks_without_numbers(self) -> set[str]:
+        """Ids of the trunks that take calls to any number that no other trunk has."""
+        return set(self._trunks_of.get(_ANY, set()))
+
     def blockers(self, object_id: str, message: Message) -> dict[tuple[str, ...], set[str]]:
         """Who holds what an object would claim: claim to the ids of the others; empty when it may be put."""
         return {
