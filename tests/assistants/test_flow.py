@@ -231,7 +231,7 @@ TURNS = st.lists(
 
 
 @given(TURNS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_happens_the_flow_asks_calls_or_ends(flow: Flow, turns: list[Turn]) -> None:
     """No sequence of turns raises, and after each the caller is asked, a tool works, or the call ends."""
     state = flow.start()

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.assistants.slots.types import SLOT_TYPES, SlotTypeName
@@ -156,6 +156,7 @@ def test_values_are_said_as_people_say_them(kind: SlotTypeName, value: str, said
     assert SLOT_TYPES[kind].said(value) == said
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(SLOT_TYPES)),
     st.text() | st.text("0123456789:. apmtonehalf", max_size=40),
@@ -168,6 +169,7 @@ def test_no_text_breaks_a_slot(kind: SlotTypeName, text: str, asked: bool) -> No
         assert SLOT_TYPES[kind].said(value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59))
 def test_a_time_survives_being_said_and_heard(hour: int, minute: int) -> None:
     """What is read back, heard again, is the same time."""

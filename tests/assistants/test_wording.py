@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.assistants.wording import Phrase, same_word, words_of
@@ -66,6 +66,7 @@ def test_one_slip_in_a_long_word_is_forgiven(heard: str, meant: str, same: bool)
     assert same_word(heard, meant) is same
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_has_words_without_spaces_or_capitals(text: str) -> None:
     """Whatever a recogniser writes is split without an error."""
