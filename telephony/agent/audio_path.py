@@ -1,7 +1,8 @@
-"""How a call's audio reaches the session: the one place that knows.
+"""How a call's audio reaches the session: the one place that decides.
 
-Here there is one way, the room's own tracks, which works behind any bridge. Another way sets the
-session's input and output itself and turns the room's audio off; nothing above this notices.
+Two ways. Where the job was told of a call's socket, the direct line to the bridge of this machine
+(``direct_path``); anywhere else the room's own tracks, which works behind any bridge. Nothing above this
+knows which it is: a way that cannot do something does nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents.voice.room_io import AudioInputOptions, AudioOutputOptions, RoomOptions
 
+from telephony.agent.direct_path import DirectPath
+from telephony.agent.hangup import DRAIN_S
+from telephony.calls import job_attributes
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from livekit.agents import AgentSession, JobContext
 
     from telephony.agent.settings import AgentSettings
+    from telephony.link.messages import Clip
 
 INPUT_RATE = 16000
 """What the voice activity detector and the recognisers work at, in Hz."""
@@ -21,7 +29,54 @@ INPUT_FRAME_MS = 20
 """The line's own packet time; longer frames would only wait."""
 
 
-async def attach(session: AgentSession[Any], ctx: JobContext, settings: AgentSettings) -> RoomOptions:
+class RoomPath:
+    """The room's own tracks.
+
+    Attributes:
+        name: as events call it.
+        options: what to start the session with. Neither the caller's leaving nor the session's close has
+            any effect of livekit-agents' own: ``call`` handles all reasons, and ends the room once.
+        greets_early: whether the first words may be spoken before the session has started.
+        drain_s: from the end of playout to the telephone's last sample.
+        call_id: the call's, where the way knows it before the room does.
+        answered: whether the call was answered, as far as the way knows.
+        on_key: a key of the telephone, where the way brings them; else they come through the room.
+        on_hung_up: the call is over, with the bridge's word for why.
+        on_lost: the bridge is gone without a word; the call, if it lives, has another job.
+    """
+
+    name = "room"
+    greets_early = False
+    drain_s = DRAIN_S
+    call_id = ""
+    answered = False
+    brings_keys = False
+
+    def __init__(self, options: RoomOptions) -> None:
+        self.options = options
+        self.on_key: Callable[[str], None] | None = None
+        self.on_hung_up: Callable[[str], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+
+    def ready(self) -> None:
+        """The agent can talk and listen."""
+
+    def started(self) -> None:
+        """The session has started and is in the room."""
+
+    def keep_clip(self, clip: Clip, pcm: bytes) -> None:
+        """Hand over a clip for when this job dies."""
+
+    def hang_up(self) -> None:
+        """End the call, as far as the way can."""
+
+    async def leave(self) -> None:
+        """The job goes; bounded."""
+
+
+async def attach(
+    session: AgentSession[Any], ctx: JobContext, settings: AgentSettings
+) -> RoomPath | DirectPath:
     """Join a session to its call's audio, before ``session.start``.
 
     Args:
@@ -29,13 +84,21 @@ async def attach(session: AgentSession[Any], ctx: JobContext, settings: AgentSet
         ctx: the job; its room need not be connected.
         settings: the line's.
 
-    Returns:
-        What to start the session with. Neither the caller's leaving nor the session's close has any
-        effect of livekit-agents' own: ``call`` handles all reasons, and ends the room once and surely.
+    Raises:
+        LinkError: the job was sent for by a call that is over.
     """
+    name = ctx.job.attributes.get(job_attributes.LINK, "")
+    if name:
+        return await DirectPath.attach(session, ctx, settings.link(name), room_options(session, audio=False))
+    return RoomPath(room_options(session, audio=True))
+
+
+def room_options(session: AgentSession[Any], *, audio: bool) -> RoomOptions:
+    """What the session does in the room, with or without its audio."""
     voice = session.tts
     return RoomOptions(
-        audio_input=AudioInputOptions(
+        audio_input=audio
+        and AudioInputOptions(
             sample_rate=INPUT_RATE,
             frame_size_ms=INPUT_FRAME_MS,
             pre_connect_audio=False,
@@ -43,7 +106,7 @@ async def attach(session: AgentSession[Any], ctx: JobContext, settings: AgentSet
             auto_gain_control=False,
         ),
         # The voice's own rate: what is resampled once, on the way out, is not resampled twice.
-        audio_output=AudioOutputOptions(sample_rate=voice.sample_rate if voice else INPUT_RATE),
+        audio_output=audio and AudioOutputOptions(sample_rate=voice.sample_rate if voice else INPUT_RATE),
         # Needed also where nobody reads it: it cuts the history of an interrupted turn to what was heard.
         text_output=True,
         text_input=False,

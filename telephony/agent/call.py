@@ -12,16 +12,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
-from livekit.agents import Agent, RunContext, utils
+from livekit.agents import NOT_GIVEN, Agent, RunContext, utils
 from livekit.agents.voice.events import CloseEvent, CloseReason
 
-from telephony.agent.audio_path import attach
+from telephony.agent.audio_path import RoomPath, attach
 from telephony.agent.caller import Caller, find_caller
 from telephony.agent.conversation import Conversation, finished_goodbye
-from telephony.agent.ending import Ending, caller_left
+from telephony.agent.ending import Ending, bridge_hung_up, caller_left
 from telephony.agent.greeting import PreparedSpeech
-from telephony.agent.hangup import HangUp
+from telephony.agent.hangup import DRAIN_S, HangUp
+from telephony.agent.journal import Journal, resumed_job
 from telephony.agent.record import CallRecord
+from telephony.agent.rescue import RescueClips, clip_texts
 from telephony.agent.room import delete_room
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
@@ -30,25 +32,41 @@ from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
+from telephony.errors import LinkError
 from telephony.logs import get_logger
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from livekit.agents import AgentSession, JobContext, llm
     from livekit.agents.voice import SpeechHandle
 
+    from telephony.agent.direct_path import DirectPath
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
 
 log = get_logger(__name__)
 
+GO_ON = "The line was interrupted for a moment. Go on where you were, without greeting again."
+"""What a language model is told that takes over a call."""
+
 CALLER_WAIT_S = 10.0
 """How long a job waits for its caller to be in the room."""
 _CLOSE_S = 1.0
+
+
+class PhoneAgent(Agent):
+    """An agent that says when it can talk and listen."""
+
+    def __init__(self, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._entered = entered
+
+    async def on_enter(self) -> None:
+        await self._entered()
 
 
 class Call:
@@ -78,6 +96,11 @@ class Call:
         self._session: AgentSession[None] | None = None
         self._conversation: Conversation | None = None
         self._greeting: PreparedSpeech | None = None
+        self._path: RoomPath | DirectPath | None = None
+        self._journal = Journal(settings.journals, ctx.job.id)
+        self._history: llm.ChatContext | None = None
+        """What was said before this job took the call over; None where it began with it."""
+        self._superseded = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._hanging_up: Ending | None = None
@@ -101,14 +124,55 @@ class Call:
         self._conversation = self._follow(session)
         if isinstance(self._providers.llm, DialogueLlm):
             self._providers.llm.follow(session)
-        agent = Agent(instructions=self._assistant.instructions, tools=self._tools())
-        options = await attach(session, self._ctx, self._settings)
-        await session.start(agent, room=self._ctx.room, room_options=options, record=False)
+        self._take_over(session)
+        path = self._path = await self._attach(session)
+        agent = PhoneAgent(
+            self._enter,
+            instructions=self._assistant.instructions,
+            tools=self._tools(),
+            chat_ctx=self._history or NOT_GIVEN,
+        )
+        await session.start(agent, room=self._ctx.room, room_options=path.options, record=False)
+        path.started()
         if self._over.is_set():
             return
-        self._greeting.say(session)
+        if not path.greets_early:
+            self._speak_first()
         self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+        self._spawn(self._keep_clips(path))
         await self._await_caller()
+
+    async def _attach(self, session: AgentSession[None]) -> RoomPath | DirectPath:
+        try:
+            path = await attach(session, self._ctx, self._settings)
+        except LinkError:
+            # The call is over, or another job's; so is its room.
+            self._room_gone = True
+            raise
+        path.on_key = self._press
+        path.on_hung_up = self._on_hung_up
+        path.on_lost = self._on_superseded
+        if path.call_id:
+            self._begin_record(path.call_id, path.name)
+        return path
+
+    async def _enter(self) -> None:
+        assert self._path is not None, "attached before the session starts"
+        self._path.ready()
+        if self._path.greets_early:
+            self._speak_first()
+
+    def _speak_first(self) -> None:
+        session, greeting = self._session, self._greeting
+        assert session is not None, "the session is built first"
+        assert greeting is not None, "and the greeting with it"
+        if self._history is None:
+            greeting.say(session)
+        elif self._flow is not None:
+            # Nothing new was said: the flow repeats its last words.
+            session.generate_reply()
+        else:
+            session.generate_reply(instructions=GO_ON)
 
     @property
     def is_over(self) -> bool:
@@ -131,6 +195,8 @@ class Call:
     async def fail(self, cause: str) -> None:
         """End a call that could not begin: nobody is left in a room without an agent."""
         log.error("call_failed", reason=cause)
+        if self._path is not None:
+            self._path.hang_up()
         await self._close_room()
         self.end(Ending("line", cause))
 
@@ -140,10 +206,14 @@ class Call:
         self._over.set()
         if self._conversation is not None:
             self._conversation.close()
-        outcome = "answered" if self._caller is not None and self._caller.answered else "abandoned"
-        if self._record is not None:
-            self._record.ended(ending, outcome=outcome)
+        outcome = "answered" if self._was_answered else "abandoned"
+        if not self._superseded:
+            self._journal.remove()
+            if self._record is not None:
+                self._record.ended(ending, outcome=outcome)
         log.info("call_ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
+        if self._path is not None:
+            await self._path.leave()
         await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
         if self._greeting is not None:
@@ -165,12 +235,16 @@ class Call:
                 self.end(Ending("caller", "the caller never arrived"))
             return
         self._caller = found
-        call_id = found.call_id(self._ctx.job.metadata, self._ctx.job.id)
-        self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
-        self._desk.call_id = call_id
+        if self._record is None:
+            name = self._path.name if self._path is not None else "room"
+            self._begin_record(found.call_id(self._ctx.job.metadata, self._ctx.job.id), name)
         self._desk.caller_number = found.number
         if found.is_telephone:
             self._desk.transfer = self._transfer
+
+    def _begin_record(self, call_id: str, audio_path: str) -> None:
+        self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
+        self._desk.call_id = call_id
         self._record = CallRecord(EventSpool(self._settings.events, call_id, "job"))
         speech = self._settings.line.speech
         self._record.started(
@@ -180,10 +254,56 @@ class Call:
             stt=speech.stt.provider,
             llm=speech.llm.provider,
             tts=speech.tts.provider,
-            audio_path="room",
+            audio_path=audio_path,
+            resumed=self._history is not None,
             pid=os.getpid(),
         )
         log.info("agent_started", assistant=self._assistant.name)
+
+    @property
+    def _was_answered(self) -> bool:
+        if self._path is not None and self._path.answered:
+            return True
+        return self._caller is not None and self._caller.answered
+
+    # Taking over from a job that died, and being ready to be followed
+
+    def _take_over(self, session: AgentSession[None]) -> None:
+        predecessor = resumed_job(self._ctx.job)
+        if predecessor:
+            old = Journal(self._settings.journals, predecessor)
+            history = old.read()
+            log.info("call_taken_over", from_job=predecessor, items=len(history.items) if history else 0)
+            if history is not None and history.items:
+                self._history = history
+                session.history.items.extend(history.items)
+                if isinstance(session.llm, DialogueLlm):
+                    session.llm.expect_after(history)
+                self._journal.write(history)
+            old.remove()
+        self._journal.follow(session)
+
+    async def _keep_clips(self, path: RoomPath | DirectPath) -> None:
+        """Let the bridge have the clips, once they are there."""
+        clips = RescueClips(self._settings)
+        for clip, text in clip_texts(self._assistant).items():
+            pcm = clips.load(text)
+            if pcm is None and self._providers is not None:
+                try:
+                    pcm = await clips.make(self._providers.tts, text)
+                except Exception as error:
+                    log.warning("clip_not_made", clip=clip.name, reason=str(error) or type(error).__name__)
+            if pcm:
+                path.keep_clip(clip, pcm)
+
+    def _on_hung_up(self, cause: str) -> None:
+        told = bridge_hung_up(cause, handed_over=self._handed_over)
+        self.end(self._hanging_up if self._hanging_up and told.by == "line" else told)
+
+    def _on_superseded(self) -> None:
+        # The bridge cut us off, and has another job or is gone itself: neither room nor record is ours.
+        self._superseded = self._room_gone = True
+        self.end(Ending("line", "the bridge is gone"))
 
     def _follow_room(self) -> None:
         room = self._ctx.room
@@ -207,12 +327,18 @@ class Call:
             self.end(caller_left(rtc.DisconnectReason.CLIENT_INITIATED, handed_over=self._handed_over))
 
     def _on_key(self, event: rtc.SipDTMF) -> None:
-        if self._caller is None or self._conversation is None or event.participant is None:
+        if self._caller is None or event.participant is None:
+            return
+        if self._path is not None and self._path.brings_keys:
             return
         if event.participant.identity == self._caller.identity:
-            if self._record is not None:
-                self._record.key(event.digit)
-            self._conversation.press(event.digit)
+            self._press(event.digit)
+
+    def _press(self, key: str) -> None:
+        if self._record is not None:
+            self._record.key(key)
+        if self._conversation is not None:
+            self._conversation.press(key)
 
     def _on_room_gone(self, reason: object = None) -> None:
         self._room_gone = True
@@ -288,10 +414,16 @@ class Call:
     async def _run_hang_up(self, ending: Ending, speech: SpeechHandle | None) -> None:
         session = self._session
         stop = (lambda: finished_goodbye(session)) if session is not None else (lambda: None)
-        report = await HangUp(self._delete_room, stop).run(speech)
+        drain_s = self._path.drain_s if self._path is not None else DRAIN_S
+        report = await HangUp(self._end_call, stop, drain_s=drain_s).run(speech)
         self._room_gone = report.ended
         log.info("hung_up", spoken=report.spoken, room_ended=report.ended)
         self.end(ending)
+
+    async def _end_call(self) -> None:
+        if self._path is not None:
+            self._path.hang_up()
+        await self._delete_room()
 
     async def _close_room(self) -> None:
         if not self._room_gone:

@@ -36,6 +36,31 @@ _LEFT: Final = {
 }
 
 
+_BY_BRIDGE: Final = {
+    "caller_hung_up": Ending("caller", "the caller hung up"),
+    "caller_vanished": Ending("line", "the telephone no longer knew the call"),
+    "refused": Ending("caller", "the caller gave up before the call was answered"),
+    "media_timeout": Ending("line", "the caller's audio stopped"),
+    "max_duration": Ending("line", "the call reached its longest duration"),
+    "not_acknowledged": Ending("line", "the telephone never acknowledged the answer"),
+    "server_lost": Ending("line", "the connection to livekit-server was lost"),
+    "bridge_stopped": Ending("line", "the bridge was stopped"),
+    "room_deleted": Ending("line", "the room was deleted"),
+}
+
+
+def bridge_hung_up(cause: str, *, handed_over: bool) -> Ending:
+    """What the bridge's word for the end of a call means.
+
+    Args:
+        cause: the name of the bridge's ending.
+        handed_over: whether the operator's side has taken the call.
+    """
+    if handed_over:
+        return Ending("operator", "the operator took the call over")
+    return _BY_BRIDGE.get(cause, Ending("line", "the bridge ended the call"))
+
+
 def caller_left(reason: rtc.DisconnectReason.ValueType | None, *, handed_over: bool) -> Ending:
     """What a caller's leaving the room means.
 

@@ -7,6 +7,7 @@ so never imports the worker itself.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 from telephony import logs
@@ -31,7 +32,9 @@ def prewarm(process: JobProcess) -> None:
     """Prepare an idle process. Never raises: livekit-agents would start another at once, for ever."""
     logs.configure_structlog()
     try:
-        process.userdata[_SETTINGS] = AgentSettings.from_environment()
+        settings = process.userdata[_SETTINGS] = AgentSettings.from_environment()
+        # ctx.api reads it, and the dispatcher is no livekit-server.
+        os.environ["LIVEKIT_URL"] = settings.url
     except Exception as error:
         log.error("settings_not_read", reason=str(error))
 

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioning.config import LineConfig, load_config
-from telephony.errors import ConfigError
+from telephony.errors import ConfigError, LinkError
+from telephony.link.listener import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SERVER_URL = "TRUNKLINE_SERVER_URL"
+"""Holds livekit-server's address where LIVEKIT_URL is overwritten with the dispatcher's.
+
+livekit-agents exports the address that a worker registers at as LIVEKIT_URL, and jobs would send their
+requests to the dispatcher."""
 
 _MAX_PORT = 65535
 _MAX_CALLS = 1000
@@ -23,7 +30,10 @@ class AgentSettings:
 
     Attributes:
         line: the operator's file, or its defaults.
-        url: livekit-server, ``LIVEKIT_URL`` before the file.
+        url: livekit-server, ``TRUNKLINE_SERVER_URL`` or ``LIVEKIT_URL`` before the file.
+        dispatch_url: where the worker registers, if not with livekit-server: the machine's dispatcher
+            (``TRUNKLINE_DISPATCH_URL``).
+        links: the folder of the calls' sockets (``TRUNKLINE_LINKS``).
         api_key: ``LIVEKIT_API_KEY`` before the file.
         api_secret: ``LIVEKIT_API_SECRET`` before the file.
         data: where events, the diary and other records are kept (``TRUNKLINE_DATA``).
@@ -35,6 +45,8 @@ class AgentSettings:
 
     line: LineConfig = field(default_factory=LineConfig)
     url: str = ""
+    dispatch_url: str = ""
+    links: Path | None = None
     api_key: str = ""
     api_secret: str = field(default="", repr=False)
     data: Path = Path("var")
@@ -55,7 +67,9 @@ class AgentSettings:
         secret = line.livekit.api_secret
         return cls(
             line=line,
-            url=env.get("LIVEKIT_URL") or line.livekit.url,
+            url=env.get(SERVER_URL) or env.get("LIVEKIT_URL") or line.livekit.url,
+            dispatch_url=env.get("TRUNKLINE_DISPATCH_URL", ""),
+            links=_path(env, "TRUNKLINE_LINKS"),
             api_key=env.get("LIVEKIT_API_KEY") or line.livekit.api_key or "",
             api_secret=env.get("LIVEKIT_API_SECRET") or (secret.get_secret_value() if secret else ""),
             data=Path(env.get("TRUNKLINE_DATA") or "var"),
@@ -84,6 +98,21 @@ class AgentSettings:
         """Where assistants are looked for before the bundled ones."""
         directory = self.line.assistants.directory
         return [Path(directory)] if directory else []
+
+    def link(self, name: str) -> Path:
+        """The socket of a call.
+
+        Raises:
+            LinkError: the name is none, or there is no folder of sockets.
+        """
+        if self.links is None or not is_name(name):
+            raise LinkError(f"a job was told of a socket {name!r} that this worker cannot find.")
+        return self.links / name
+
+    @property
+    def journals(self) -> Path:
+        """The folder of what was said in calls that go on."""
+        return self.data / "journals"
 
     @property
     def events(self) -> Path:

@@ -14,7 +14,7 @@ from livekit.agents import AgentServer, JobExecutorType, JobRequest
 
 from telephony.agent.admission import Admission
 from telephony.agent.job import entrypoint, on_session_end, prewarm
-from telephony.agent.settings import AgentSettings
+from telephony.agent.settings import SERVER_URL, AgentSettings
 from telephony.speech.providers import preload_modules
 
 # The weights of the end-of-turn model are not loaded; telephony.agent.preload loads the others.
@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 def build_server(settings: AgentSettings) -> AgentServer:
     """Build the server of one worker; it does not run yet."""
     server = AgentServer(
-        ws_url=settings.url,
+        ws_url=settings.dispatch_url or settings.url,
         api_key=settings.api_key,
         api_secret=settings.api_secret,
         job_executor_type=JobExecutorType.PROCESS,
@@ -67,4 +67,6 @@ def build_server(settings: AgentSettings) -> AgentServer:
 
 
 settings = AgentSettings.from_environment()
+# Before any job's process is forked: there livekit-agents has put the dispatcher into LIVEKIT_URL.
+os.environ[SERVER_URL] = settings.url
 server = build_server(settings)

@@ -195,6 +195,17 @@ class Silence(_Part):
     """Said after the last; then the line is hung up."""
 
 
+class Rescue(_Part):
+    """What is played when the agent's process has died in a call; it is spoken beforehand."""
+
+    moment: Speech = "One moment, please."
+    """Said at once, and again while another process takes over."""
+    goodbye: Speech = (
+        "I am sorry, we have a problem on our line. Please call again in a few minutes. Goodbye."
+    )
+    """Said when none does; then the line is hung up."""
+
+
 class Operator(_Part):
     """The person behind the assistant."""
 
@@ -225,6 +236,8 @@ class Assistant(_Part):
     """Said in turn when words were not understood; the open question of the flow follows."""
     time_is_up: Speech
     """Said when a call has lasted as long as the line allows."""
+    rescue: Rescue = Rescue()
+    """When the agent itself fails."""
     flow: FlowTable | None = None
     """The conversation without a language model."""
 

@@ -7,10 +7,11 @@ everything within its bounds: the phone is told first, the room left next, the p
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.direct_media import DirectMedia
 from telephony.bridge.media import MediaLeg
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from telephony.bridge.agreement import MediaAgreement
     from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.direct_line import DirectLine
     from telephony.bridge.ending import Ending
     from telephony.bridge.io_service import IoService
     from telephony.bridge.livekit_rooms import LiveKitRooms
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from telephony.bridge.people import People
     from telephony.bridge.record import CallRecord
     from telephony.clock import Clock
+    from telephony.dispatch.client import DispatchClient
     from telephony.rtp.clock import MediaClock
     from telephony.rtp.ports import PortPool
     from telephony.rtp.session import RtpSession
@@ -59,6 +62,8 @@ class CallServices:
     ports: PortPool
     io: IoService
     rooms: LiveKitRooms
+    dispatcher: DispatchClient | None = None
+    """Of this machine; None where every call goes through the room."""
 
 
 class Call:
@@ -77,7 +82,11 @@ class Call:
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
         self.caller = CallerInRoom()
-        self.media: CallMedia = self._room_media()
+        self.joined = asyncio.Event()
+        """Set once the caller is in the room."""
+        self.direct: DirectLine | None = None
+        self._room_audio = self._room_media()
+        self.media: CallMedia = self._room_audio
         self.rtp: RtpSession | None = None
         self.agreement: MediaAgreement | None = None
         self.session: DialogSession | None = None
@@ -107,6 +116,25 @@ class Call:
         self.caller.on_end_call = lambda: self.end(ending.AGENT_HUNG_UP)
         return media
 
+    def use_direct(self, direct: DirectLine) -> None:
+        """Take the direct line for the call's audio; before ``connect``."""
+        self.direct = direct
+        media = self.media = DirectMedia(direct.link, self.caller, self._room_audio)
+        direct.link.on_keys = lambda keys: _put(self._keys_down, keys)
+        direct.link.on_hang_up = lambda: self.end(ending.AGENT_HUNG_UP)
+        direct.link.on_room_wanted = media.to_room
+        direct.on_ending = self.end
+        direct.on_left = lambda: self._people_changed(self.caller.people())
+        self.caller.on_attributes = lambda: self._listeners_changed(media)
+
+    def leave_direct(self) -> None:
+        """Go through the room after all; before ``connect``."""
+        if self.direct is not None:
+            self.direct.close("not needed")
+        self.direct = None
+        self.media = self._room_audio
+        self.caller.on_attributes = None
+
     def end(self, how: Ending) -> None:
         """End the call; only the first reason counts."""
         self.record.mark("ended")
@@ -127,6 +155,8 @@ class Call:
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
         self._leg = MediaLeg(rtp, self.media, self.services.media_clock)
         self._leg.start()
+        if self.direct is not None:
+            self.direct.answered()
         self.record.mark("answered")
         self._watch = CallWatch(
             self.services.clock,
@@ -134,7 +164,7 @@ class Call:
             heard_at=lambda: rtp.last_received_at if rtp.packets_received else None,
             on_ending=self._ended_by_watch,
         )
-        self._watch.start(self.caller.people())
+        self._watch.start(self._with_agent(self.caller.people()))
         self._workers = [
             tasks.create_task(self._become_active()),
             tasks.create_task(self._watch_dialog(session)),
@@ -150,6 +180,8 @@ class Call:
         """Let go of phone, room and port; bounded by about ten seconds, whatever the others do."""
         if self._watch is not None:
             self._watch.close()
+        if self.direct is not None:
+            self.direct.close(self.over.value.name if self.over.value is not None else "refused")
         if self._leg is not None:
             self._leg.stop()
         for worker in self._workers:
@@ -161,6 +193,8 @@ class Call:
                 await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
             await self.caller.leave()
             await self.media.close()
+            if self.direct is not None:
+                await self.direct.closed()
         finally:
             if bye is not None:
                 await asyncio.wait({bye}, timeout=_BYE_WAIT_S)
@@ -170,7 +204,9 @@ class Call:
             self.drop()
 
     def drop(self) -> None:
-        """Stop media and give the port back at once; harmless when repeated."""
+        """Stop media and give socket and port back at once; harmless when repeated."""
+        if self.direct is not None:
+            self.direct.close("dropped")
         if self._leg is not None:
             self._leg.stop()
         if self.rtp is not None:
@@ -200,7 +236,23 @@ class Call:
 
     # What the room says
 
+    def _with_agent(self, people: People) -> People:
+        """An agent on the direct line counts, whether or not it is in the room yet."""
+        if self.direct is None or not self.direct.has_agent:
+            return people
+        return replace(people, agents=max(1, people.agents))
+
+    def _listeners_changed(self, media: DirectMedia) -> None:
+        caller = self.caller
+        people, own = caller.people(), caller.attributes
+        media.listened(bool(people.sip or people.others or own.get(attributes.TAPS) or caller.is_recorded))
+        if own.get(attributes.AUDIO_PATH) == "room":
+            media.to_room()
+
     def _people_changed(self, people: People) -> None:
+        if isinstance(self.media, DirectMedia):
+            self._listeners_changed(self.media)
+            people = self._with_agent(people)
         if self._watch is not None:
             self._watch.people(people)
         elif self.on_people is not None:
@@ -213,7 +265,7 @@ class Call:
         if is_mending:
             self._watch.server_lost()
         else:
-            self._watch.server_back(self.caller.people())
+            self._watch.server_back(self._with_agent(self.caller.people()))
 
     # What the phone says
 
@@ -258,11 +310,15 @@ class Call:
             self.record.mark("first_rtp")
         except TimeoutError:
             log.info("no_rtp_yet", call_id=self.record.call_id)
+        # On the direct line the call may be answered before the caller is in the room.
+        await self.joined.wait()
         await self.caller.set_attributes({attributes.CALL_STATUS: "active"})
         self.record.mark("active")
 
     async def _key_from_phone(self, digit: str) -> None:
         self.record.emit("dtmf.received", digit=digit)
+        if self.direct is not None:
+            self.direct.link.press(digit)
         await self.caller.publish_digit(digit)
 
     async def _key_from_room(self, digit: str) -> None:

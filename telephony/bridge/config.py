@@ -120,6 +120,13 @@ class BridgeConfig(_Section):
     """The SIP status for a call that no agent takes."""
     server_loss_timeout: Duration = Field(default=10.0, ge=0)
     """How long a call goes on while the connection to livekit-server is being mended."""
+    audio_path: Literal["auto", "direct", "room"] = "room"
+    """How audio reaches the agent. direct: a socket, by the machine's dispatcher, or no call; auto: that
+    where the dispatcher serves the rule's agent, else the room; room: always the room."""
+    dispatch_socket: Path | None = None
+    """Where the dispatcher listens; needed unless ``audio_path`` is room."""
+    link_dir: Path | None = None
+    """The folder of the calls' sockets, private to the user; needed unless ``audio_path`` is room."""
     events_dir: Path | None = None
     """Where call events are spooled; unset = none are written."""
     ready_file: Path | None = None
@@ -151,6 +158,8 @@ class BridgeConfig(_Section):
             self.redis.to_address()
         except ValueError as error:
             problems.append(f"redis.address {error}")
+        if self.audio_path != "room" and not (self.dispatch_socket and self.link_dir):
+            problems.append(f"audio_path {self.audio_path} needs dispatch_socket and link_dir")
         if problems:
             raise ValueError("; ".join(problems))
         return self

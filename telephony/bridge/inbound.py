@@ -15,21 +15,32 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from telephony.bridge import attributes, ending, refusal
+from telephony.bridge.agent_order import AgentOrder, order_agent
 from telephony.bridge.agreement import MediaAgreement
 from telephony.bridge.answering import RINGING_TIMEOUT_S, AnswerGate
 from telephony.bridge.call import Call
+from telephony.bridge.direct_line import DirectLine
 from telephony.bridge.ending import Ending
 from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
+from telephony.bridge.people import People
 from telephony.bridge.refusal import Refusal
 from telephony.bridge.trunk_auth import Judgement
 from telephony.bridge.watch import MAX_DURATION_S, Limits
-from telephony.errors import BusError, LiveKitError, RtpError, SdpError, SipError, SipParseError
+from telephony.errors import (
+    BusError,
+    DispatchError,
+    LinkError,
+    LiveKitError,
+    RtpError,
+    SdpError,
+    SipError,
+    SipParseError,
+)
 from telephony.logs import get_logger
 from telephony.rtp.session import RtpSession
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
-    from telephony.bridge.people import People
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
     from telephony.clock import TimerHandle
@@ -65,6 +76,8 @@ class InboundCall:
         self._call = Call(services, record)
         self._trunk = TrunkAuthentication()
         self._dispatch = Dispatch()
+        self._order: AgentOrder | None = None
+        self._joined_with: dict[str, str] = {}
         self._gate: AnswerGate | None = None
         self._joining: asyncio.Task[Refusal | None] | None = None
         self._ringing: TimerHandle | None = None
@@ -126,6 +139,7 @@ class InboundCall:
             self._find_trunk,
             self._find_room,
             self._open_media,
+            lambda: self._send_for_agent(tasks),
             lambda: self._join(tasks),
             lambda: self._wait_for_agent(tasks),
         )
@@ -173,8 +187,6 @@ class InboundCall:
             return refusal.wrong_credentials(
                 self._trunk.trunk_id, username_matches=verdict.judgement is Judgement.WRONG_PASSWORD
             )
-        else:
-            self._ring()
         return None
 
     async def _find_room(self) -> Refusal | None:
@@ -199,7 +211,24 @@ class InboundCall:
                 "room": dispatch.room_name,
             }
         )
-        self._record.emit("call.ringing", **self._record.parties)
+        refused = self._choose_path()
+        if refused is None:
+            self._record.emit("call.ringing", **self._record.parties)
+        return refused
+
+    def _choose_path(self) -> Refusal | None:
+        """Direct where this machine's dispatcher can send for the agent; only then ringing waits for it."""
+        dispatcher = self._services.dispatcher
+        found = order_agent(self._dispatch, dispatcher.serves) if dispatcher is not None else None
+        if found is not None:
+            self._order, self._dispatch = found
+            return None
+        if self._services.config.audio_path == "direct":
+            config = self._dispatch.room_config
+            return refusal.not_served(
+                ", ".join(agent.agent_name for agent in config.agents) if config is not None else ""
+            )
+        self._ring()
         return None
 
     async def _open_media(self) -> Refusal | None:
@@ -225,18 +254,68 @@ class InboundCall:
             return refusal.no_media(error)
         return None
 
-    async def _join(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        request, config = self._invite.request, self._services.config
-        self._gate = AnswerGate(
+    async def _send_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        """The direct line: have a job on its way before it rings, while the caller is joining the room."""
+        order, services = self._order, self._services
+        if order is None:
+            return None
+        assert services.dispatcher is not None, "it serves the agent"
+        assert services.config.link_dir is not None, "checked with audio_path"
+        direct = DirectLine(
+            services.clock, services.config.link_dir, services.dispatcher, order, self._record.call_id
+        )
+        self._call.use_direct(direct)
+        gate = self._new_gate()
+        direct.on_here = lambda is_here: gate.people(People(agents=int(is_here)))
+        direct.on_ready = gate.audible
+        direct.on_failed = lambda: gate.refuse(refusal.agent_failed(services.config.refuse_status))
+        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
+        gate.start(People())
+        looking = tasks.create_task(self._people_by_server())
+        self._joining = tasks.create_task(self._connect(self._token()))
+        self._joining.add_done_callback(self._joined_direct)
+        try:
+            await direct.send_for(
+                self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
+            )
+        except DispatchError as error:
+            return refusal.not_dispatched(services.config.refuse_status, error)
+        except LinkError as error:
+            return refusal.no_socket(error)
+        self._record.mark("dispatched")
+        people = await looking
+        if people.sip or people.others:
+            # As with livekit-server: who joins others is not given an agent of their own.
+            self._call.leave_direct()
+            self._order = None
+        self._ring()
+        return None
+
+    def _joined_direct(self, joining: asyncio.Task[Refusal | None]) -> None:
+        refused = None if joining.cancelled() else joining.result()
+        if refused is None or self._gate is None:
+            return
+        self._gate.refuse(refused)
+        self._call.end(ending.SERVER_LOST)
+
+    def _new_gate(self) -> AnswerGate:
+        config = self._services.config
+        gate = self._gate = AnswerGate(
             self._services.clock,
-            invited_at=self._record.at("invite") or self._services.clock.now(),
+            invited_at=self._invited_at,
             agent_wait_s=config.agent_wait_timeout,
             ringing_s=self._dispatch.ringing_timeout_s or RINGING_TIMEOUT_S,
             refuse_status=config.refuse_status,
         )
-        self._call.on_audible = self._gate.audible
-        self._call.on_people = self._gate.people
-        joined_with = attributes.call_attributes(
+        return gate
+
+    @property
+    def _invited_at(self) -> float:
+        return self._record.at("invite") or self._services.clock.now()
+
+    def _token(self) -> str:
+        request = self._invite.request
+        self._joined_with = attributes.call_attributes(
             self._dispatch.attributes,
             attributes.header_attributes(
                 request.headers,
@@ -247,10 +326,17 @@ class InboundCall:
             call_tag=request.from_.tag or "",
             sip_call_id=request.call_id,
         )
-        token = self._services.rooms.token(self._dispatch, joined_with)
+        return self._services.rooms.token(self._dispatch, self._joined_with)
+
+    async def _join(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        if self._order is not None:
+            return None
+        gate = self._gate or self._new_gate()
+        self._call.on_audible = gate.audible
+        self._call.on_people = gate.people
         creating = tasks.create_task(self._services.rooms.create(self._dispatch))
         # A connection that is given up half made would stay in the room: it is waited for in any case.
-        self._joining = tasks.create_task(self._connect(token))
+        self._joining = self._joining or tasks.create_task(self._connect(self._token()))
         done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
         creating.cancel()
         if not done:
@@ -262,15 +348,19 @@ class InboundCall:
         try:
             await self._call.caller.join(url, token)
             self._record.mark("joined")
+            self._call.joined.set()
             await self._call.media.start()
         except LiveKitError as error:
-            return refusal.room_failed(error.message)
+            how = self._call.over.value
+            return refusal.room_failed(error.message) if how is None else refusal.room_closed(how)
         self._record.mark("published")
         return None
 
     async def _wait_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
         gate = self._gate
         assert gate is not None, "made before joining"
+        if self._order is not None:
+            return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
         if self._call.over.value is not None:
             return refusal.room_closed(self._call.over.value)
         self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
@@ -293,7 +383,9 @@ class InboundCall:
         call, agreement = self._call, self._call.agreement
         assert agreement is not None, "media was opened"
         headers = attributes.attribute_headers(
-            call.caller.attributes, self._dispatch.attributes_to_headers, self._dispatch.headers
+            call.caller.attributes or self._joined_with,
+            self._dispatch.attributes_to_headers,
+            self._dispatch.headers,
         )
         try:
             session = self._invite.accept(agreement.current.body, headers)

@@ -16,7 +16,7 @@ from telephony.numbers import mask
 
 if TYPE_CHECKING:
     from telephony.bridge.ending import Ending
-    from telephony.errors import BusError, RtpError, SdpError, SipParseError
+    from telephony.errors import BusError, DispatchError, LinkError, RtpError, SdpError, SipParseError
 
 RETRY_AFTER_S = 5
 """What a caller refused for want of something is asked to wait."""
@@ -192,6 +192,49 @@ def no_agent(status: int, waited_s: float) -> Refusal:
         "agent.name",
         f"No agent came into the room within {waited_s:.1f} s.",
         "See that a worker with the rule's agent name runs and has a free place.",
+        RETRY_AFTER_S,
+    )
+
+
+def not_dispatched(status: int, error: DispatchError) -> Refusal:
+    """The dispatcher found nobody to take the call."""
+    return Refusal(
+        status,
+        "Service Unavailable" if status == 503 else "",
+        "agent.max_calls" if error.reason == "full" else "agent.name",
+        _sentence(error.message),
+        error.fix or "Raise agent.max_calls, or start another worker."
+        if error.reason == "full"
+        else error.fix or "See that a worker with the rule's agent name runs.",
+        RETRY_AFTER_S,
+    )
+
+
+def agent_failed(status: int) -> Refusal:
+    """Jobs were started and died."""
+    return Refusal(
+        status,
+        "Service Unavailable" if status == 503 else "",
+        "agent",
+        "The agent's jobs ended before they were ready.",
+        "See the worker's log for why.",
+        RETRY_AFTER_S,
+    )
+
+
+def no_socket(error: LinkError) -> Refusal:
+    """The call's socket could not be made."""
+    return Refusal(500, "Server Internal Error", "link_dir", _sentence(error.message), error.fix or "")
+
+
+def not_served(agent_names: str) -> Refusal:
+    """The direct line is the only way wanted, and the dispatcher knows none of the rule's agents."""
+    return Refusal(
+        503,
+        "Service Unavailable",
+        "agent.audio_path",
+        f"The dispatcher serves no agent of the dispatch rule ({agent_names or 'it names none'}).",
+        "Name the worker's agent in the rule, or set audio_path to auto or room.",
         RETRY_AFTER_S,
     )
 

@@ -40,6 +40,7 @@ class CallerInRoom:
         on_trouble: the connection to the server is being mended (True) or whole again (False).
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
         on_end_call: a participant asked by RPC to hang up.
+        on_attributes: our attributes changed, by us or by the server API; or recording began or ended.
         was_empty: nobody was there when we joined.
         last_agent_reason: why the last agent that left did, by LiveKit's number.
     """
@@ -52,6 +53,7 @@ class CallerInRoom:
         self.on_trouble: Callable[[bool], None] | None = None
         self.on_closed: Callable[[int], None] | None = None
         self.on_end_call: Callable[[], None] | None = None
+        self.on_attributes: Callable[[], None] | None = None
         self.was_empty = False
         self.last_agent_reason: int | None = None
         self._room: rtc.Room | None = None
@@ -112,6 +114,11 @@ class CallerInRoom:
         """The caller's attributes as they are now; empty outside the room."""
         return dict(self._room.local_participant.attributes) if self._room else {}
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether an egress records the room."""
+        return self._room is not None and bool(self._room.is_recording)
+
     def people(self) -> People:
         """Who else is here, as far as we were told: of those who publish nothing up to three seconds late."""
         if self._room is None:
@@ -155,6 +162,8 @@ class CallerInRoom:
         room.on("participant_connected", lambda *_: self._people_changed())
         room.on("participant_disconnected", self._participant_left)
         room.on("sip_dtmf_received", self._digit_received)
+        room.on("participant_attributes_changed", self._attributes_changed)
+        room.on("room_updated", lambda: self._told(self.on_attributes))
         room.on("reconnecting", lambda: self._trouble(True))
         room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
@@ -192,6 +201,14 @@ class CallerInRoom:
     def _digit_received(self, dtmf: rtc.SipDTMF) -> None:
         if self.on_digit is not None and dtmf.digit in _DIGIT_CODES:
             self.on_digit(dtmf.digit)
+
+    def _attributes_changed(self, _: dict[str, str], participant: rtc.Participant) -> None:
+        if self._room is not None and participant.sid == self._room.local_participant.sid:
+            self._told(self.on_attributes)
+
+    def _told(self, callback: Callable[[], None] | None) -> None:
+        if callback is not None and not self._leaving:
+            callback()
 
     def _trouble(self, mending: bool) -> None:
         if self.on_trouble is not None and not self._leaving:

@@ -8,16 +8,14 @@ from the moment the call is answered, so that the first word is whole.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 from livekit import rtc
 
-from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE
-from telephony.bridge.delay import DelayTrim
+from telephony.audio.frame import FRAME_SAMPLES, RATE
 from telephony.bridge.playout import Mixer
-from telephony.errors import LiveKitError
+from telephony.bridge.published_track import PublishedTrack
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
@@ -26,12 +24,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_SOURCE_QUEUE_MS = 100
-"""With a queue the SDK fills gaps with silence itself; with none a gap makes the track late for good."""
-
-_WAITING_FRAMES = 5
 _FRAME_MS = 20
-_PUBLISH_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 1.0
 
 
@@ -45,13 +38,8 @@ class RoomMedia:
         caller.on_track_gone = self.remove_track
         self._mixer = Mixer()
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
-        self._source: rtc.AudioSource | None = None
-        self._up: deque[Samples] = deque(maxlen=_WAITING_FRAMES)
-        self._up_ready = asyncio.Event()
-        self._up_task: asyncio.Task[None] | None = None
-        self._up_trim = DelayTrim(wanted=1.0)
+        self._up: PublishedTrack | None = None
         self._closed = False
-        self._refused = 0
 
     async def start(self) -> None:
         """Publish the caller's track, named like its identity.
@@ -60,16 +48,14 @@ class RoomMedia:
             LiveKitError: livekit-server does not let us publish.
         """
         participant = self._caller.room.local_participant
-        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=_SOURCE_QUEUE_MS)
-        track = rtc.LocalAudioTrack.create_audio_track(participant.identity, self._source)
-        # Discontinuous transmission would let the track's clock stand still in the caller's pauses.
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
-        try:
-            async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
-                await participant.publish_track(track, options)
-        except (rtc.participant.PublishTrackError, TimeoutError) as error:
-            raise LiveKitError("the caller's audio track could not be published", retryable=True) from error
-        self._up_task = asyncio.create_task(self._send_up())
+        track = PublishedTrack(participant, participant.identity)
+        await track.publish()
+        self._up = track
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether there is anybody to be heard."""
+        return bool(self._streams)
 
     def add_track(self, track: rtc.RemoteAudioTrack) -> None:
         """Collect a remote track's audio from now on."""
@@ -91,10 +77,8 @@ class RoomMedia:
         self._mixer.release()
 
     def feed(self, frame: Samples) -> None:
-        if self._up_trim.leaves_out(frame):
-            return
-        self._up.append(frame)
-        self._up_ready.set()
+        if self._up is not None:
+            self._up.feed(frame)
 
     def take(self) -> Samples:
         return self._mixer.pull()
@@ -104,43 +88,20 @@ class RoomMedia:
             return
         self._closed = True
         tasks = [task for _, task in self._streams.values()]
-        if self._up_task is not None:
-            tasks.append(self._up_task)
         for sid in list(self._streams):
             self.remove_track(sid)
-        for task in tasks:
-            task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
-        if self._source is not None:
-            await self._source.aclose()
+        if self._up is not None:
+            await self._up.close()
 
     def statistics(self) -> dict[str, int]:
         return {
             "starved": self._mixer.starved,
             "dropped": self._mixer.dropped,
-            "up_trimmed": self._up_trim.trimmed,
-            "up_refused": self._refused,
+            "up_trimmed": self._up.trimmed if self._up else 0,
+            "up_refused": self._up.refused if self._up else 0,
         }
-
-    async def _send_up(self) -> None:
-        source = self._source
-        assert source is not None, "started by start()"
-        while True:
-            await self._up_ready.wait()
-            while self._up:
-                frame = self._up.popleft()
-                self._up_trim.observe(source.queued_duration / FRAME_S)
-                try:
-                    await source.capture_frame(
-                        rtc.AudioFrame(frame.tobytes(), RATE, 1, samples_per_channel=len(frame))
-                    )
-                except Exception as error:
-                    # The SDK raises a bare Exception; one lost frame must not end a call.
-                    self._refused += 1
-                    if self._refused == 1:
-                        log.warning("caller_frame_refused", reason=str(error))
-            self._up_ready.clear()
 
     async def _receive(self, sid: str, stream: rtc.AudioStream) -> None:
         queue = self._mixer.add(sid)

@@ -29,6 +29,7 @@ from telephony.bridge.rpc_client import RpcClient
 from telephony.bridge.trunk_auth import TrunkAuth
 from telephony.calls.ids import call_id_from_sip
 from telephony.clock import LoopClock
+from telephony.dispatch.client import DispatchClient
 from telephony.logs import get_logger
 from telephony.rtp.clock import MediaClock
 from telephony.rtp.ports import PortPool
@@ -47,6 +48,7 @@ log = get_logger(__name__)
 
 _CUT_TIMEOUT_S = 15.0
 _LAST_WORDS_S = 2.0
+_DISPATCHER_S = 2.0
 
 REFUSALS_BURST = 50
 REFUSALS_PER_S = 2.0
@@ -104,8 +106,9 @@ class BridgeService:
             await self._rpc.start()
             ports = PortPool.parse(config.listen_ip, config.rtp_port)
             rooms = LiveKitRooms(config.ws_url, config.api_key, config.api_secret)
+            dispatcher = await _dispatcher(config)
             self._services = CallServices(
-                config, self._clock, self._media_clock, ports, IoService(self._rpc), rooms
+                config, self._clock, self._media_clock, ports, IoService(self._rpc), rooms, dispatcher
             )
             await _warm_up()
             self._media_clock.start()
@@ -266,8 +269,20 @@ class BridgeService:
             await self._endpoint.close()
         self._media_clock.stop()
         if self._services is not None:
+            if self._services.dispatcher is not None:
+                await self._services.dispatcher.close()
             await self._services.rooms.close()
         await self._bus.close()
+
+
+async def _dispatcher(config: BridgeConfig) -> DispatchClient | None:
+    if config.audio_path == "room" or config.dispatch_socket is None:
+        return None
+    client = DispatchClient(config.dispatch_socket)
+    client.start()
+    if not await client.wait_connected(_DISPATCHER_S):
+        log.warning("dispatcher_not_there", socket=str(config.dispatch_socket))
+    return client
 
 
 async def _warm_up() -> None:

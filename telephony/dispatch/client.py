@@ -121,7 +121,7 @@ class DispatchClient:
         deadline = loop.time() + patience_s
         while True:
             left = max(0.0, deadline - loop.time())
-            if not await self._wait_connected(left):
+            if not await self.wait_connected(left):
                 raise _away()
             number = next(self._numbers)
             launch = Launch(
@@ -166,7 +166,8 @@ class DispatchClient:
                 # Whoever stopped waiting wants no job that was just taken.
                 self._send(Abandon(launch.request))
 
-    async def _wait_connected(self, limit_s: float) -> bool:
+    async def wait_connected(self, limit_s: float) -> bool:
+        """Wait for the dispatcher; whether it is there."""
         if self._agents is None:
             try:
                 async with asyncio.timeout(limit_s):

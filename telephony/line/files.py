@@ -26,6 +26,7 @@ class Ports:
     livekit_rtc_tcp: int
     livekit_rtc_udp: int
     worker: int
+    dispatch: int
     sip: int
     bridge_health: int
 
@@ -66,6 +67,9 @@ class BridgeLinks:
     redis: str
     events: Path
     ready_file: Path
+    dispatch_socket: Path | None = None
+    """The dispatcher's, or None where calls go through the room."""
+    link_dir: Path | None = None
 
 
 def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, Any]:
@@ -93,6 +97,10 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         "events_dir": str(links.events),
         "ready_file": str(links.ready_file),
     }
+    if links.dispatch_socket is not None:
+        content["audio_path"] = config.agent.audio_path
+        content["dispatch_socket"] = str(links.dispatch_socket)
+        content["link_dir"] = str(links.link_dir)
     if section.nat_1_to_1_ip:
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
     return content

@@ -132,6 +132,12 @@ class Line:
             "REDIS_ADDRESS": f"127.0.0.1:{self._ports.redis}",
         }
         self.config = load_config(self.options.config, env={**environment(self.options.config), **own})
+        if self.config.agent.audio_path == "direct" and self.options.bridge != "embedded":
+            raise StartError(
+                f"--bridge {self.options.bridge.partition(':')[0]} carries audio through the room only.",
+                field="agent.audio_path",
+                fix="Set it to auto or room, or use the embedded bridge.",
+            )
         self._environment = own
         self._ports = replace(self._ports, sip=self._sip_port())
 
@@ -155,6 +161,7 @@ class Line:
             livekit_rtc_tcp=free_port(tcp),
             livekit_rtc_udp=free_port(udp),
             worker=free_port(tcp),
+            dispatch=free_port(tcp),
             sip=0,
             bridge_health=free_port(tcp),
         )
@@ -167,12 +174,19 @@ class Line:
                 await self._start(self._redis())
                 await self._start(self._livekit_server())
                 group.create_task(self._provision())
+                if self.has_dispatcher:
+                    await self._start(self._dispatcher())
                 group.create_task(self._start(self._worker()))
                 if self.options.bridge != "none":
                     group.create_task(self._start_bridge())
         except BaseExceptionGroup as failures:
             # One reason is enough for a person; the others are its consequences.
             raise _first_reason(failures) from failures
+
+    @property
+    def has_dispatcher(self) -> bool:
+        """Whether this machine's own dispatcher sends for agents: only our bridge asks it."""
+        return self.options.bridge == "embedded" and self.config.agent.audio_path != "room"
 
     async def _start(self, spec: PartSpec) -> None:
         part = Part(spec)
@@ -246,6 +260,21 @@ class Line:
             arguments += ["--whisper-sha256", engine.whisper_sha256]
         return self._python("speech", "telephony.speech.engine", arguments, ready)
 
+    def _dispatcher(self) -> PartSpec:
+        ready = self.data.ready / "dispatcher.json"
+        arguments = ["--socket", str(self._dispatch_socket), "--port", str(self._ports.dispatch)]
+        arguments += ["--agent", self.config.agent.name, "--ready-file", str(ready)]
+        arguments += ["--log-level", self.config.logging.level]
+        return self._python("dispatcher", "telephony.dispatch", arguments, ready)
+
+    @property
+    def _dispatch_socket(self) -> Path:
+        return self.data.sockets / "dispatch.sock"
+
+    @property
+    def _links(self) -> Path:
+        return self.data.sockets / "calls"
+
     def _worker(self) -> PartSpec:
         ready = self.data.ready / "worker.json"
         return self._python("worker", "telephony.agent", [], ready, stop_timeout_s=15.0)
@@ -260,6 +289,8 @@ class Line:
             redis=self._environment["REDIS_ADDRESS"],
             events=self.data.events,
             ready_file=ready,
+            dispatch_socket=self._dispatch_socket if self.has_dispatcher else None,
+            link_dir=self._links,
         )
         content = bridge_file(self.config, self._ports, links)
         if kind == "livekit-sip":
@@ -289,8 +320,13 @@ class Line:
         )
 
     def _part_environment(self) -> Mapping[str, str]:
+        direct = {
+            "TRUNKLINE_DISPATCH_URL": f"ws://127.0.0.1:{self._ports.dispatch}",
+            "TRUNKLINE_LINKS": str(self._links),
+        }
         return {
             **self._environment,
+            **(direct if self.has_dispatcher else {}),
             "TRUNKLINE_CONFIG": str(self.options.config.resolve()),
             "TRUNKLINE_DATA": str(self.data.root),
             "TRUNKLINE_SPEECH_SOCKET": str(self.data.sockets / "speech.sock"),
@@ -370,7 +406,7 @@ class Line:
         Args:
             cut: hang up live calls (SIGINT to the bridge) instead of waiting for their end.
         """
-        order = ("bridge", "livekit-sip", "worker", "speech", "livekit-server", "redis")
+        order = ("bridge", "livekit-sip", "worker", "dispatcher", "speech", "livekit-server", "redis")
         for name in order:
             stopping = [part for part in self.parts if part.name == name]
             for part in stopping:

@@ -70,6 +70,7 @@ class BridgeEnd:
 
     Attributes:
         playout: what the caller hears of the job.
+        on_here: a job has come and said hello.
         on_ready: the job can talk and listen.
         on_hang_up: the job ends the call.
         on_keys: the job sends keys to the telephone.
@@ -80,6 +81,7 @@ class BridgeEnd:
 
     def __init__(self, folder: Path, clock: Clock, call_id: str) -> None:
         self.playout = Playout(clock, self._report)
+        self.on_here: Callable[[], None] | None = None
         self.on_ready: Callable[[], None] | None = None
         self.on_hang_up: Callable[[], None] | None = None
         self.on_keys: Callable[[str], None] | None = None
@@ -220,6 +222,7 @@ class BridgeEnd:
                 f"the job speaks version {message.version} of the direct line, the bridge {VERSION}.",
                 fix="Start bridge and worker from the same installation.",
             )
+        _call(self.on_here)
 
     def _play(self, message: Speech | Flush | Clear | Pause | Resume) -> None:
         playout = self.playout

@@ -139,6 +139,40 @@ def build(
     )
 
 
+@dataclass(slots=True)
+class Voice:
+    """A voice alone; close it when it has spoken."""
+
+    tts: tts.TTS[Any]
+    _link: EngineLink | None = field(default=None, repr=False)
+
+    async def aclose(self) -> None:
+        """Close it, and its connection to the engine, within 3 s."""
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await self.tts.aclose()
+            if self._link is not None:
+                await self._link.close()
+
+
+def build_voice(
+    settings: SpeechSettings,
+    *,
+    engine_socket: str | Path | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> Voice:
+    """Build the voice alone, for what is spoken outside a call; in ``http_context.open()``.
+
+    Raises:
+        ConfigError: a key or the socket is missing.
+    """
+    link = None
+    if isinstance(settings.tts, OfflineTtsSettings):
+        if engine_socket is None:
+            raise ConfigError("The offline voice needs the speech engine's socket.", field="speech.tts")
+        link = EngineLink(engine_socket)
+    return Voice(_tts(settings.tts, link, env, None), link)
+
+
 def build_vad(settings: VadSettings, *, least_speech_ms: int = 0) -> vad.VAD:
     """The voice activity detector; one may serve many streams.
 

@@ -150,8 +150,8 @@ async def test_sigterm_drains_and_a_good_call_says_nothing_alarming(
     order = [
         "invite",
         "auth",
-        "ringing",
         "dispatch",
+        "ringing",
         "joined",
         "published",
         "agent_track",

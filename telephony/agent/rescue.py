@@ -1,0 +1,129 @@
+"""The two clips that a bridge plays when a job has died: spoken once by the line's own voice, then kept.
+
+A dead job cannot speak, and its successor needs a moment; so the words are made beforehand, in the
+voice that the caller knows, and lie in the line's folder for every job to hand over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from livekit.agents.utils import http_context
+
+from telephony.agent.session import PROVIDER_LIMITS
+from telephony.assistants.loader import assistant_names, load_assistant
+from telephony.audio.frame import RATE
+from telephony.audio.resample import resample
+from telephony.errors import TrunklineError
+from telephony.link.messages import Clip
+from telephony.logs import get_logger
+from telephony.speech.providers import build_voice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit.agents import tts
+
+    from telephony.agent.settings import AgentSettings
+    from telephony.assistants.schema import Assistant
+    from telephony.audio.frame import Samples
+
+log = get_logger(__name__)
+
+MOST_S = 20.0
+"""Longest clip."""
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_FOLDER = "clips"
+
+
+def clip_texts(assistant: Assistant) -> dict[Clip, str]:
+    """What an assistant has to say in place of a dead job."""
+    return {Clip.MOMENT: assistant.rescue.moment, Clip.GOODBYE: assistant.rescue.goodbye}
+
+
+class RescueClips:
+    """The clips of one line, on its disk.
+
+    Args:
+        settings: the worker's; another voice has other clips.
+    """
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._folder = settings.data / _FOLDER
+        self._voice = settings.line.speech.tts.model_dump_json()
+
+    def load(self, text: str) -> bytes | None:
+        """A clip as PCM, 16 bit, 8 kHz, mono; None if it has not been made."""
+        try:
+            return self._path(text).read_bytes()
+        except OSError:
+            return None
+
+    async def make(self, voice: tts.TTS[Any], text: str) -> bytes:
+        """Speak it and keep it.
+
+        Raises:
+            Exception: whatever the voice raises.
+        """
+        parts: list[Samples] = []
+        rate = voice.sample_rate
+        async with voice.synthesize(text, conn_options=PROVIDER_LIMITS) as stream:
+            async for audio in stream:
+                rate = audio.frame.sample_rate
+                parts.append(np.frombuffer(audio.frame.data, np.int16).copy())
+        samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
+        samples = resample(samples[: int(MOST_S * rate)], rate, RATE) if len(samples) else samples
+        pcm = samples.astype(np.int16).tobytes()
+        path = self._path(text)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+        draft.write_bytes(pcm)
+        draft.replace(path)
+        return pcm
+
+    def _path(self, text: str) -> Path:
+        name = hashlib.sha256(f"{self._voice}\n{text}".encode()).hexdigest()[:32]
+        return self._folder / f"{name}.pcm"
+
+
+async def make_missing(settings: AgentSettings) -> None:
+    """Make every assistant's clips that are not there yet; gives up quietly after half a minute.
+
+    For the worker's own process, so that also the first call's job has them to hand over.
+    """
+    clips = RescueClips(settings)
+    texts = {text for text in _all_texts(settings) if clips.load(text) is None}
+    if not texts:
+        return
+    for pause_s in _PAUSES_S:
+        try:
+            async with http_context.open():
+                voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
+                try:
+                    for text in sorted(texts):
+                        await clips.make(voice.tts, text)
+                finally:
+                    await voice.aclose()
+        except Exception as error:
+            # The speech engine starts beside the worker; a cloud may be away for a moment.
+            log.info("clips_not_made", reason=str(error) or type(error).__name__)
+            await asyncio.sleep(pause_s)
+        else:
+            log.info("clips_made", count=len(texts))
+            return
+
+
+def _all_texts(settings: AgentSettings) -> set[str]:
+    texts: set[str] = set()
+    for name in assistant_names(settings.assistant_directories):
+        try:
+            assistant = load_assistant(name, settings.assistant_directories)
+        except TrunklineError as error:
+            log.warning("assistant_without_clips", assistant=name, reason=str(error))
+            continue
+        texts.update(clip_texts(assistant).values())
+    return texts
