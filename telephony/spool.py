@@ -7,7 +7,9 @@ Files are named ``<call_id>.<source>.jsonl`` in one directory.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +33,33 @@ class EventSpool:
         self.path = directory / f"{call_id}.{source}.jsonl"
         self._seq = max((event.source_seq for event in read_events(self.path)), default=0)
         self._file = self.path.open("ab", buffering=0)
+        self._close_cut_line()
 
     def emit(self, event_type: EventType, **data: Any) -> Event:
         """Write one event down and return it; ``data`` must be JSON values."""
         self._seq += 1
         event = Event(self.call_id, self.source, self._seq, event_type, datetime.now(UTC), data)
         line = json.dumps(event.to_json(), ensure_ascii=False, separators=(",", ":"))
-        self._file.write(line.encode() + b"\n")
+        self._append(line.encode("utf-8", "replace") + b"\n")
         return event
+
+    def _append(self, line: bytes) -> None:
+        """Write one line whole or not at all: what a full disk took of it is taken back."""
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            if self._file.write(line) == len(line):
+                return
+        except OSError:
+            os.ftruncate(self._file.fileno(), end)
+            raise
+        os.ftruncate(self._file.fileno(), end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _close_cut_line(self) -> None:
+        """End a line that a crash cut short, so that the next event does not become part of it."""
+        size = os.fstat(self._file.fileno()).st_size
+        if size and self.path.read_bytes()[-1:] != b"\n":
+            self._file.write(b"\n")
 
     def close(self) -> None:
         """Close the file; nothing is lost when this is never called."""

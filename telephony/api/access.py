@@ -89,7 +89,7 @@ class Doorkeeper:
                 row = await keys.get(connection, parts[0])
         if parts is None or row is None or not is_valid(row, parts[1], utc_now()):
             self._remembered.pop(text, None)
-            await self._count(self._wrong, "wrong", remote)
+            await self.note_wrong(remote)
             raise ProblemError(
                 401,
                 "invalid_key",
@@ -102,6 +102,14 @@ class Doorkeeper:
             self._remembered.clear()
         self._remembered[text] = (time.monotonic(), caller)
         return caller
+
+    async def note_wrong(self, remote: str) -> None:
+        """Count a request that was signed wrongly.
+
+        Raises:
+            ProblemError: 429 when that address did so too often.
+        """
+        await self._count(self._wrong, "wrong", remote)
 
     async def _count(self, limit: RateLimitItemPerMinute, *who: str) -> None:
         if await self._limiter.hit(limit, *who):

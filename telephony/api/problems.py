@@ -136,5 +136,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in sorted({*statuses, 429, 503})
+        for status in sorted({*statuses, 429, 503} | ({400} if 413 in statuses else set()))
     }

@@ -21,10 +21,12 @@ from telephony.api.first_keys import make_first_keys
 from telephony.api.hub import Hub
 from telephony.api.keeper import RecordingKeeper
 from telephony.api.reconciler import Reconciler
+from telephony.api.taking import OwnSpool
 from telephony.errors import StartError, StoreError
 from telephony.livekit_client import LiveKit
 from telephony.logs import get_logger
 from telephony.monitor.metrics import Metrics
+from telephony.spool_forwarder import SpoolForwarder
 from telephony.store import deliveries, erasure, outbox, schema
 from telephony.store.database import Database
 from telephony.store.files import RecordingFiles
@@ -136,6 +138,9 @@ class Service:
         self._every("recordings", _FILES_S, self.keeper.work, wake=self.hub.files)
         self._every("housekeeping", _HOUSEKEEPING_S, self._housekeep)
         self._every("gauges", _GAUGES_S, self._gauge)
+        if self.settings.spool is not None:
+            forwarder = SpoolForwarder(self.settings.spool, OwnSpool(self.intake))
+            self._duty("spool", lambda: forwarder.run(self.stopping))
         if self.livekit is not None:
             reconciler = Reconciler(self.database, self.intake, self.livekit, self.metrics)
             self._every("reconcile", self.settings.reconcile_s, reconciler.round)

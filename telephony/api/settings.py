@@ -55,7 +55,8 @@ class RecordingOptions:
 class ApiSettings:
     """One api process.
 
-    ``port`` 0 takes any free one; ``ready_file`` then says which. ``requests_per_minute`` is each key's.
+    ``port`` 0 takes any free one; ``ready_file`` then says which. ``spool``: the folder in which this
+    machine's own sources write their events. ``requests_per_minute`` is each key's.
     """
 
     data: Path
@@ -64,6 +65,7 @@ class ApiSettings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     ready_file: Path | None = None
+    spool: Path | None = None
     livekit_url: str = ""
     livekit_api_key: str = ""
     livekit_api_secret: str = ""
@@ -83,6 +85,7 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
 
     Environment: ``TRUNKLINE_DATA`` (folder, default ``var/api``), ``TRUNKLINE_DATABASE_URL`` (default SQLite
     in that folder), ``TRUNKLINE_API_HOST``, ``TRUNKLINE_API_PORT``, ``TRUNKLINE_API_READY_FILE``,
+    ``TRUNKLINE_SPOOL`` (folder of this machine's events; unset, the api reads none),
     ``TRUNKLINE_WEBHOOK_NETWORKS`` (private networks that webhooks may reach, with commas between),
     ``TRUNKLINE_KEEP_CALLS_DAYS``, ``TRUNKLINE_PRICES_FILE`` (YAML), ``LIVEKIT_URL``, ``LIVEKIT_API_KEY``,
     ``LIVEKIT_API_SECRET``.
@@ -100,6 +103,7 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
         host=env.get("TRUNKLINE_API_HOST") or "127.0.0.1",
         port=int(_number(env, "TRUNKLINE_API_PORT", DEFAULT_PORT, most=65535)),
         ready_file=Path(env["TRUNKLINE_API_READY_FILE"]) if env.get("TRUNKLINE_API_READY_FILE") else None,
+        spool=Path(env["TRUNKLINE_SPOOL"]) if env.get("TRUNKLINE_SPOOL") else None,
         livekit_url=env.get("LIVEKIT_URL") or (livekit.url if livekit else ""),
         livekit_api_key=env.get("LIVEKIT_API_KEY") or ((livekit.api_key or "") if livekit else ""),
         livekit_api_secret=env.get("LIVEKIT_API_SECRET") or secret,

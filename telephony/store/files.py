@@ -6,6 +6,7 @@ The library's blocking calls run in threads of their own, so that a slow bucket 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,24 +78,24 @@ class RecordingFiles:
         """
 
         def remove() -> None:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._store, location)
-            except FileNotFoundError:
-                return
+            # Stores answer a deletion in many ways; what counts is that the file can be found no more.
+            if self._is_there(location):
+                raise StoreError("The store did not delete the recording.", retryable=True)
 
         await self._run(remove)
 
     async def exists(self, location: str) -> bool:
         """Whether a file is there."""
+        return await self._run(lambda: self._is_there(location))
 
-        def look() -> bool:
-            try:
-                obstore.head(self._store, location)
-            except FileNotFoundError:
-                return False
-            return True
-
-        return await self._run(look)
+    def _is_there(self, location: str) -> bool:
+        try:
+            obstore.head(self._store, location)
+        except FileNotFoundError:
+            return False
+        return True
 
     async def read(self, location: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from ``start`` up to but without ``end``, in pieces.

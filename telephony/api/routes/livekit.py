@@ -39,6 +39,7 @@ async def take_webhook(service: Serving, request: Request, authorization: Author
         )
     except LiveKitError as error:
         service.metrics.hooks.labels("unknown", "refused").inc()
+        await service.doorkeeper.note_wrong(request.client.host if request.client else "unknown")
         log.warning("livekit_webhook_refused", reason=error.message)
         raise ProblemError(401, "not_signed", error.message, fix=error.fix) from error
     if event.num_dropped:
