@@ -112,6 +112,10 @@ class LoadedConfig:
     notes: list[Note]
     document: Document
 
+    def placed(self, problem: Problem) -> Problem:
+        """A problem found later, with its position in the file."""
+        return _placed(problem, self.document)
+
     def at(self, *path: str | int) -> str:
         """``file:line:column`` of a value, or of its nearest ancestor."""
         position = position_of(path, self.document.positions)

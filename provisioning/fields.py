@@ -6,6 +6,7 @@ never read, compared or cleared: it survives every update.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ def plain_fields(kind: Kind, message: Message) -> dict[str, Any]:
         elif name == "room_config" and value:
             value = {key: value[key] for key in _ROOM_FIELDS if value.get(key)}
             value["agents"] = [_plain_agent(agent) for agent in value.get("agents", ())]
+            value["metadata"] = canonical_json(value.get("metadata", ""))
             value = {key: item for key, item in value.items() if item}
         elif name == "rule" and value:
             value = _plain_rule(value)
@@ -179,7 +181,18 @@ def _plain_media(media: SIPMediaConfig, legacy_encryption: int) -> dict[str, Any
 
 
 def _plain_agent(agent: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: agent[name] for name in ("agent_name", "metadata") if agent.get(name)}
+    plain = {"agent_name": agent.get("agent_name", "")}
+    plain["metadata"] = canonical_json(agent.get("metadata", ""))
+    return {name: value for name, value in plain.items() if value}
+
+
+def canonical_json(text: str) -> str:
+    """A JSON object in one form, whoever wrote it; any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict) else text
 
 
 def _plain_rule(rule: Mapping[str, Any]) -> dict[str, Any]:

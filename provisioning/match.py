@@ -86,15 +86,16 @@ class RuleMatch:
     rivals: tuple[SIPDispatchRuleInfo, ...] = ()
 
 
-def trunk_refusal(trunk: SIPInboundTrunkInfo, call: Call) -> TrunkRefusal | None:
-    """The first reason why a trunk does not take a call, in the server's order; None when it does."""
+def trunk_refusals(trunk: SIPInboundTrunkInfo, call: Call) -> list[TrunkRefusal]:
+    """Every reason why a trunk does not take a call, in the server's order; empty when it does."""
+    refusals = []
     if trunk.allowed_numbers and not _listed(call.from_user, trunk.allowed_numbers):
-        return TrunkRefusal.CALLER
+        refusals.append(TrunkRefusal.CALLER)
     if not source_is_allowed(call, trunk.allowed_addresses):
-        return TrunkRefusal.SOURCE
+        refusals.append(TrunkRefusal.SOURCE)
     if trunk.numbers and not _listed(call.to_user, trunk.numbers):
-        return TrunkRefusal.NUMBER
-    return None
+        refusals.append(TrunkRefusal.NUMBER)
+    return refusals
 
 
 def source_is_allowed(call: Call, allowed: Sequence[str]) -> bool:
@@ -111,7 +112,7 @@ def source_is_allowed(call: Call, allowed: Sequence[str]) -> bool:
 
 def match_trunk(trunks: Iterable[SIPInboundTrunkInfo], call: Call) -> TrunkMatch:
     """Pick the inbound trunk of a call: one that serves the number, else the one without numbers."""
-    takers = [trunk for trunk in trunks if trunk_refusal(trunk, call) is None]
+    takers = [trunk for trunk in trunks if not trunk_refusals(trunk, call)]
     specific = [trunk for trunk in takers if trunk.numbers]
     wildcard = [trunk for trunk in takers if not trunk.numbers]
     chosen = specific or wildcard

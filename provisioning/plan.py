@@ -6,6 +6,7 @@ shown and left alone.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,10 +103,19 @@ def make_plan(config: LineConfig, lives: Sequence[Live]) -> Plan:
     return plan_objects(desired_objects(config), lives, config.line)
 
 
-def plan_objects(wanted: Sequence[Desired], lives: Sequence[Live], line: str) -> Plan:
-    """Compare what is wanted of a line with what livekit-server has; nothing wanted deletes what is ours."""
+def plan_objects(
+    wanted: Sequence[Desired], lives: Sequence[Live], line: str, *, also_ours: frozenset[str] = frozenset()
+) -> Plan:
+    """Compare what is wanted of a line with what livekit-server has; nothing wanted deletes what is ours.
+
+    Args:
+        wanted: what there should be.
+        lives: what there is.
+        line: whose mark makes an object ours.
+        also_ours: ids of objects without a mark that are ours too.
+    """
     plan = Plan(seen={live.id: live for live in lives})
-    owned, surplus, plan.foreign = _sorted_by_owner(wanted, lives, line)
+    owned, surplus, plan.foreign = _sorted_by_owner(wanted, lives, line, also_ours)
     _take_over(wanted, owned, surplus)
     plan.ids = {key: live.id for key, live in owned.items()}
     ids = {desired.key: plan.ids.get(desired.key, NEW + desired.key) for desired in wanted}
@@ -143,6 +153,18 @@ def plan_objects(wanted: Sequence[Desired], lives: Sequence[Live], line: str) ->
     return plan
 
 
+def imagined(config: LineConfig) -> tuple[list[Live], dict[str, str]]:
+    """What a server would have that matches the file, with the keys for ids; and id to key."""
+    wanted = desired_objects(config)
+    ids = {desired.key: desired.key for desired in wanted}
+    lives = []
+    for desired in wanted:
+        message = complete_message(desired, config.line, ids)
+        setattr(message, desired.kind.id_field, desired.key)
+        lives.append(Live(desired.kind, desired.key, message))
+    return lives, ids
+
+
 def complete_message(desired: Desired, line: str, ids: Mapping[str, str]) -> Message:
     """The message as it is written: trunk ids in place, and our mark in its metadata."""
     message = empty_message(desired.kind)
@@ -160,14 +182,14 @@ def marked(kind: Kind, message: Message, user: dict[str, Any] | str, line: str, 
     if isinstance(user, str):
         message.metadata = user
         return message
+    message.metadata = json.dumps(user) if user else ""
     hashes = field_hashes(plain_fields(kind, message))
-    hashes.pop("metadata", None)
     message.metadata = write_metadata(user, Mark(line, key, hashes))
     return message
 
 
 def _sorted_by_owner(
-    wanted: Sequence[Desired], lives: Sequence[Live], line: str
+    wanted: Sequence[Desired], lives: Sequence[Live], line: str, also_ours: frozenset[str]
 ) -> tuple[dict[str, Live], list[tuple[Live, str]], list[Foreign]]:
     """Ours by key, ours that are too many (with the reason), and everybody else's."""
     keys = {desired.key: desired for desired in wanted}
@@ -178,6 +200,8 @@ def _sorted_by_owner(
     for live in sorted(lives, key=lambda live: live.id):
         _, mark = read_metadata(live.message.metadata)
         key = adopted.get(live.id) or (mark.key if mark is not None and mark.line == line else None)
+        if key is None and live.id in also_ours:
+            key = live.id
         if key is None:
             foreign.append(Foreign(live, mark.line if mark is not None else ""))
         elif key not in keys or keys[key].kind is not live.kind:

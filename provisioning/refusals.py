@@ -29,10 +29,15 @@ def refuse_unsafe(config: LineConfig, plan: Plan) -> None:
     Raises:
         RefusedError: with every reason.
     """
-    problems = [*open_trunks(config)]
-    problems += [Problem(clash.path, clash.message, fix=clash.fix) for clash in plan.clashes]
+    problems = refusals_of(config, plan)
     if problems:
         raise RefusedError(problems)
+
+
+def refusals_of(config: LineConfig, plan: Plan) -> list[Problem]:
+    """Everything for which apply would refuse."""
+    clashes = [Problem(clash.path, clash.message, fix=clash.fix) for clash in plan.clashes]
+    return open_trunks(config) + clashes
 
 
 def open_trunks(config: LineConfig) -> list[Problem]:

@@ -77,7 +77,7 @@ class RuleMessages:
             rule.match.from_ if rule.match is not None and rule.match.from_ else []
         )
         message = SIPDispatchRuleInfo(
-            name=rule.name,
+            name=rule.name if rule.label is None else rule.label,
             rule=_rule_kind(rule),
             trunk_ids=[f"inbound/{name}" for name in self.trunks_of(rule)],
             numbers=self.called_numbers(rule),
@@ -109,8 +109,8 @@ class RuleMessages:
 
     def _room_config(self, rule: InboundRule) -> RoomConfiguration:
         room, action = rule.room_config, rule.action
-        metadata = dict(room.metadata)
-        if action is not None:
+        metadata = room.metadata
+        if action is not None and isinstance(metadata, dict):
             given = (action.room_metadata or {}).items()
             fixed = {key: value for key, value in given if not (isinstance(value, str) and "{" in value)}
             metadata = {**fixed, **metadata}
@@ -172,5 +172,7 @@ def _rule_kind(rule: InboundRule) -> SIPDispatchRule:
     )
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: dict[str, Any] | str) -> str:
+    if isinstance(value, str):
+        return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""

@@ -42,7 +42,7 @@ ENCRYPTIONS = {
 def inbound_trunk(trunk: Trunk) -> SIPInboundTrunkInfo:
     """The inbound trunk of an entry that its carrier's facts have filled."""
     message = SIPInboundTrunkInfo(
-        name=trunk.name,
+        name=trunk.name if trunk.label is None else trunk.label,
         numbers=[without_separators(number) for number in trunk.numbers],
         allowed_addresses=list(trunk.allowed_addresses or ()),
         allowed_numbers=[without_separators(number) for number in trunk.allowed_numbers],
@@ -66,7 +66,7 @@ def inbound_trunk(trunk: Trunk) -> SIPInboundTrunkInfo:
 def outbound_trunk(trunk: Trunk) -> SIPOutboundTrunkInfo:
     """The outbound trunk of an entry that its carrier's facts have filled."""
     message = SIPOutboundTrunkInfo(
-        name=trunk.name,
+        name=trunk.name if trunk.label is None else trunk.label,
         address=f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host or "",
         transport=TRANSPORTS[trunk.transport or "udp"],
         numbers=[without_separators(number) for number in trunk.numbers],

@@ -81,8 +81,8 @@ class RoomAgent(Section):
 
     agent_name: Name
     """The worker's agent name."""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    """What its job is told, as JSON."""
+    metadata: dict[str, Any] | Text = Field(default_factory=dict)
+    """What its job is told, as JSON or as it is."""
 
 
 class RoomConfig(Section):
@@ -94,8 +94,8 @@ class RoomConfig(Section):
     """How long it stays after the last one left. Default: the server's, 20s."""
     max_participants: int | None = Field(default=None, ge=0, le=10_000)
     """0: no limit. Default: the server's."""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    """The room's metadata, as JSON."""
+    metadata: dict[str, Any] | Text = Field(default_factory=dict)
+    """The room's metadata, as JSON or as it is."""
     agents: list[RoomAgent] | None = None
     """Agents called into it. Default: the file's agent, with the rule's assistant."""
 
@@ -137,6 +137,8 @@ class InboundRule(Section):
 
     name: Name
     """Unique in the file."""
+    label: Text | None = None
+    """Name shown at LiveKit. Default: name."""
     trunks: list[Name] | None = None
     """Names of the file's trunks whose calls it takes. Default: every inbound trunk of the file."""
     numbers: Numbers = Field(default_factory=list)

@@ -90,6 +90,8 @@ class Trunk(Section):
 
     name: Name
     """Unique in the file; rules refer to it."""
+    label: Text | None = None
+    """Name shown at LiveKit. Default: name."""
     carrier: Carrier = "generic"
     """Fills in what is known of the carrier: ``provision carriers`` lists it. Default generic: nothing."""
     platform: Literal["v1", "v2"] | None = None

@@ -1,0 +1,1 @@
+"""The commands of ``provision``, one module each: options in, a view out, an exit code."""
