@@ -23,9 +23,9 @@ SPEECH_LIMIT_S = 20.0
 """Longest wait for a goodbye to be spoken."""
 DRAIN_S = 0.4
 """From the last sample handed over to the telephone: playout queue, encoder, jitter buffer, bridge."""
-ROOM_LIMIT_S = 1.2
+ROOM_LIMIT_S = 2.0
 """Longest wait for the server's answer to one attempt; all of them fit into a job's last seconds."""
-ROOM_ATTEMPTS = 3
+ROOM_ATTEMPTS = 2
 _PAUSE_S = 0.2
 
 
@@ -78,12 +78,13 @@ class HangUp:
         return HangUpReport(spoken, await self.close_room())
 
     async def close_room(self) -> bool:
-        """End the room, with a second and a third attempt; whether that was confirmed."""
+        """End the room, with a second attempt where the first fails; whether that was confirmed."""
         for attempt in range(ROOM_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_PAUSE_S)
             if await self._within(self.room_limit_s, self.end_room(), "room"):
                 return True
+        log.warning("room_not_ended", attempts=ROOM_ATTEMPTS)
         return False
 
     async def _within(self, limit_s: float, step: Awaitable[None], what: str) -> bool:
@@ -91,6 +92,6 @@ class HangUp:
             async with asyncio.timeout(limit_s):
                 await step
         except Exception as error:
-            log.warning("hang_up_step_failed", step=what, reason=str(error) or type(error).__name__)
+            log.info("hang_up_step_failed", step=what, reason=str(error) or type(error).__name__)
             return False
         return True
