@@ -132,7 +132,14 @@ class Call:
             tools=self._tools(),
             chat_ctx=self._history or NOT_GIVEN,
         )
-        await session.start(agent, room=self._ctx.room, room_options=path.options, record=False)
+        await session.start(
+            agent,
+            room=self._ctx.room,
+            room_options=path.options,
+            record=False,
+            # Nobody in the room may drive the session from afar.
+            session_host=False,
+        )
         path.started()
         if self._over.is_set():
             return
