@@ -63,7 +63,7 @@ COPY --from=installed-api /opt/venv /opt/venv
 COPY --from=installed-api /notices /licenses/packages
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["trunkline-health", "http://127.0.0.1:8080/readyz"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["trunkline-health", "http://127.0.0.1:8080/readyz"]
 CMD ["python", "-m", "telephony.api"]
 
 FROM base AS worker
