@@ -53,6 +53,12 @@ def up(
     data: DataOption = None,
     sip_port: SipPortOption = None,
     bridge: BridgeOption = "embedded",
+    api_port: Annotated[
+        int | None,
+        typer.Option(
+            "--api-port", min=0, max=65535, help="Serve the record of calls over HTTP; 0 = any free port."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start the line in the foreground and print the SIP address to call; Ctrl-C stops it."""
@@ -60,7 +66,10 @@ def up(
     from telephony.line.up import run_line
 
     screen = Screen(quiet=as_json)
-    _run(screen, lambda: run_line(LineOptions(config, data, sip_port, bridge), screen, as_json=as_json))
+    _run(
+        screen,
+        lambda: run_line(LineOptions(config, data, sip_port, bridge, api_port), screen, as_json=as_json),
+    )
 
 
 @app.command(epilog="Example: trunkline demo --json | jq .turns")

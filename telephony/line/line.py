@@ -48,13 +48,14 @@ class LineOptions:
     ``sip_port`` None takes the file's, or another free one where that is taken and only this
     machine can call; 0 takes any free one. ``data`` None takes the first free folder below
     ``var/``. ``bridge`` is ``embedded``, ``none``, or ``livekit-sip:PATH`` for a livekit-sip
-    executable of one's own.
+    executable of one's own. ``api_port`` None starts no api; 0 gives it any free port.
     """
 
     config: Path = Path("config/livekit-sip.yaml")
     data: Path | None = None
     sip_port: int | None = None
     bridge: str = "embedded"
+    api_port: int | None = None
 
     def __post_init__(self) -> None:
         kind, _, path = self.bridge.partition(":")
@@ -177,6 +178,8 @@ class Line:
                 if self.has_dispatcher:
                     await self._start(self._dispatcher())
                 group.create_task(self._start(self._worker()))
+                if self.options.api_port is not None:
+                    group.create_task(self._start(self._api(self.options.api_port)))
                 if self.options.bridge != "none":
                     group.create_task(self._start_bridge())
         except BaseExceptionGroup as failures:
@@ -279,6 +282,19 @@ class Line:
         ready = self.data.ready / "worker.json"
         return self._python("worker", "telephony.agent", [], ready, stop_timeout_s=15.0)
 
+    def _api(self, port: int) -> PartSpec:
+        """The record of calls over HTTP; it takes over what the other parts spool."""
+        ready = self.data.ready / "api.json"
+        spec = self._python("api", "telephony.api", [], ready)
+        own = {
+            "TRUNKLINE_DATA": str(self.data.root / "api"),
+            "TRUNKLINE_API_PORT": str(require_free(port, field="--api-port", kind=socket.SOCK_STREAM)),
+            "TRUNKLINE_API_READY_FILE": str(ready),
+            "TRUNKLINE_SPOOL": str(self.data.events),
+        }
+        spec.env = {**spec.env, **own}
+        return spec
+
     def _bridge(self) -> PartSpec:
         ready = self.data.ready / "bridge.json"
         kind, _, program = self.options.bridge.partition(":")
@@ -342,13 +358,14 @@ class Line:
     def info(self) -> LineInfo:
         """Where the line can be reached now."""
         bridge = read_ready_file(self.data.ready / "bridge.json")
+        api = read_ready_file(self.data.ready / "api.json")
         port = bridge.get("sip_port", 0)
         number = _first_inbound_number(self.config)
         host = self.config.bridge.nat_1_to_1_ip or self.config.bridge.listen_ip
         return LineInfo(
             sip=f"sip:{number}@{host}:{port}" if port else "",
             number=number,
-            api=None,
+            api=f"http://127.0.0.1:{api['port']}" if "port" in api else None,
             livekit_url=self._environment["LIVEKIT_URL"],
             api_key=self._key,
             api_secret_file=str(self.data.secret_file),
@@ -406,7 +423,7 @@ class Line:
         Args:
             cut: hang up live calls (SIGINT to the bridge) instead of waiting for their end.
         """
-        order = ("bridge", "livekit-sip", "worker", "dispatcher", "speech", "livekit-server", "redis")
+        order = ("bridge", "livekit-sip", "worker", "api", "dispatcher", "speech", "livekit-server", "redis")
         for name in order:
             stopping = [part for part in self.parts if part.name == name]
             for part in stopping:

@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +71,22 @@ def test_a_line_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     _, said = line.communicate(timeout=30)
     assert line.returncode == 0, said
     assert all_gone(pids)
+
+
+def test_the_record_can_be_served_beside_the_line(tmp_path: Path) -> None:
+    """With --api-port the line says where its api is, and that answers; without a key it tells nothing."""
+    line = start("up", "--json", "--sip-port", "0", "--api-port", "0", "--data", str(tmp_path / "line"))
+    try:
+        address = str(first_line(line)["api"])
+        with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}/v1/calls", timeout=10)
+        assert refused.value.code == 401
+        refused.value.close()
+    finally:
+        line.send_signal(signal.SIGINT)
+        line.communicate(timeout=30)
 
 
 def test_a_line_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
