@@ -5,8 +5,10 @@ SIGTERM and SIGINT first end the streams, then let requests under way finish, th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -17,6 +19,7 @@ from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -42,6 +45,16 @@ class _Server(uvicorn.Server):
         log.info("api_ready", host=host, port=port)
         if self._ready is not None:
             write_ready(self._ready, {"host": host, "port": port, "pid": os.getpid()})
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT as requests to stop, not as the end: uvicorn would raise them again."""
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Streams have no end of their own, so they are ended first."""
