@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from telephony.bridge.attributes import AUDIO_PATH
 from telephony.bridge.taps import AGENT, CALLER, Taps
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class DirectMedia:
     def __init__(self, link: BridgeEnd, caller: CallerInRoom, room: RoomMedia) -> None:
         self.name = "direct"
         self._link = link
+        self._caller = caller
         self._room = room
         self._taps = Taps(caller)
         self._listened = False
@@ -92,6 +94,8 @@ class DirectMedia:
         await self._taps.settled()
         if CALLER in self._taps.published:
             self._link.room_ready()
+            # Said in the room too, for the worker: behind room audio it is the one that sees a job die.
+            await self._caller.set_attributes({AUDIO_PATH: self.name})
 
     def _want_taps(self) -> None:
         if self.name == "room":

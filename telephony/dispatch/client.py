@@ -25,7 +25,7 @@ from telephony.dispatch.messages import (
     Welcome,
 )
 from telephony.errors import DispatchError, LinkError
-from telephony.link.channel import Channel
+from telephony.link.channel import CLOSED, Channel
 from telephony.link.listener import connect
 from telephony.logs import get_logger
 
@@ -213,7 +213,7 @@ class DispatchClient:
                 raise LinkError(f"{type(message).__name__} came from the dispatcher.")
 
     def _ended(self, reason: str) -> None:
-        if self._agents is not None:
+        if self._agents is not None and reason != CLOSED:
             log.warning("dispatcher_lost", reason=reason)
         self._agents = None
         self._told.clear()

@@ -19,6 +19,7 @@ from telephony.audio.frame import RATE
 from telephony.errors import LinkError
 from telephony.link import messages
 from telephony.link.channel import Channel
+from telephony.link.detour import Detour
 from telephony.link.listener import connect
 from telephony.link.messages import (
     SAMPLE_BYTES,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.link.messages import Clip, Report, ToBridge
+    from telephony.link.playout import Playout
 
 log = get_logger(__name__)
 
@@ -161,12 +163,12 @@ class JobEnd:
         on_answered: the call was answered.
         on_hung_up: the call is over, with the bridge's word for why.
         on_lost: the connection ended without that.
-        on_room_ready: the caller's audio is in the room, see ``to_room``.
+        on_room_ready: the caller's audio is in the room: ``detour`` may follow.
     """
 
     def __init__(self) -> None:
         self.input = LinkInput()
-        self.output = LinkOutput(self._send)
+        self.output = LinkOutput(self._say)
         self.call_id = ""
         self.answered = False
         self.on_key: Callable[[str], None] | None = None
@@ -176,6 +178,8 @@ class JobEnd:
         self.on_room_ready: Callable[[], None] | None = None
         self._channel: Channel | None = None
         self._welcome: asyncio.Future[None] | None = None
+        self._detour: Detour | None = None
+        self._moved = False
         self._over = False
 
     async def connect(self, path: Path, job_id: str) -> None:
@@ -224,6 +228,20 @@ class JobEnd:
         """Ask for the call's audio to go through the room; ``on_room_ready`` follows."""
         self._send(ToRoom())
 
+    def detour(self, playout: Playout) -> None:
+        """Speak into the room from the next segment on, and go from the socket when the last one has ended.
+
+        The caller's voice is taken from ``push_heard`` alone from now on.
+        """
+        segments = self.output.segments
+        self._moved = True
+        self._detour = Detour(segments.newest, segments.pending, self._send, playout, self._drained)
+
+    def push_heard(self, pcm: bytes) -> None:
+        """The caller's voice as it came through the room."""
+        if self._moved:
+            self.input.push(pcm)
+
     def hang_up(self) -> None:
         """End the call."""
         self._send(HangUp())
@@ -236,6 +254,18 @@ class JobEnd:
             self._channel.finish()
         self._close()
 
+    def _say(self, message: ToBridge) -> None:
+        if self._detour is not None:
+            self._detour.send(message)
+        else:
+            self._send(message)
+
+    def _drained(self) -> None:
+        self._over = True
+        self._send(Leave())
+        if self._channel is not None:
+            self._channel.finish()
+
     def _send(self, message: ToBridge) -> None:
         if self._channel is not None:
             self._channel.send(messages.encode(message))
@@ -244,9 +274,12 @@ class JobEnd:
         message = messages.to_job(data)
         match message:
             case Heard():
-                self.input.push(message.pcm)
+                if not self._moved:
+                    self.input.push(message.pcm)
             case Started() | Played() | Finished():
                 self.output.segments.told(message)
+                if self._detour is not None:
+                    self._detour.told(message)
             case Welcome():
                 self._welcomed(message)
             case KeyPressed() if self.on_key is not None:
@@ -281,10 +314,10 @@ class JobEnd:
     def _ended(self, reason: str) -> None:
         if self._welcome is not None and not self._welcome.done():
             self._welcome.set_exception(LinkError("the bridge did not want the job.", field=reason))
-        self._close()
         if self._over:
             return
         self._over = True
+        self._close()
         log.warning("link_lost", reason=reason)
         if self.on_lost is not None:
             self.on_lost()

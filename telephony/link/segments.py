@@ -41,9 +41,14 @@ class Segments:
         self._lost = False
 
     @property
-    def pending(self) -> int:
+    def newest(self) -> int:
+        """The number of the segment that was begun last; 0 before the first."""
+        return self._newest
+
+    @property
+    def pending(self) -> set[int]:
         """Segments that are not reported finished."""
-        return len(self._open)
+        return set(self._open)
 
     def capture(self, pcm: bytes) -> None:
         """The next audio of the segment that is being spoken; the first begins one."""

@@ -205,4 +205,4 @@ def test_both_ends_agree_in_every_order(steps: list[str], gate_at: int) -> None:
         for _ in range(300):
             playout.take()
     assert finished == list(range(1, captured + 1))
-    assert segments.pending == 0
+    assert not segments.pending
