@@ -20,6 +20,8 @@ from telephony.speech.providers import preload_modules
 # The weights of the end-of-turn model are not loaded; telephony.agent.preload loads the others.
 os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
 
+JOB_BEGIN_S = 60.0
+"""How long the first processes may take, with all imports, on a machine that starts everything at once."""
 JOB_END_S = 5.0
 """How long a finished job may take to write its outcome, and again to exit, before it is killed."""
 JOB_MEMORY_WARN_MB = 400
@@ -38,6 +40,7 @@ def build_server(settings: AgentSettings) -> AgentServer:
         # Infinite, so that no request is refused for the slots that others are about to take.
         load_threshold=math.inf,
         drain_timeout=int(settings.line.agent.drain_timeout),
+        initialize_process_timeout=JOB_BEGIN_S,
         shutdown_process_timeout=JOB_END_S,
         session_end_timeout=JOB_END_S,
         job_memory_warn_mb=JOB_MEMORY_WARN_MB,

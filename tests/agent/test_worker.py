@@ -228,8 +228,10 @@ async def test_calls_are_refused_by_their_number_alone(timed_worker: WorkerProce
         async with timed_call(url) as fourth:
             with pytest.raises(TimeoutError):
                 await fourth.hears_agent(2.5)
+            jobs = [await job_of(timed_worker, telephone) for telephone in telephones]
             await telephones[0].hang_up()
-            await ended(timed_worker, telephones[0])
+            # A process that is still ending holds its place.
+            await gone(jobs[0], ENDED_S)
     async with timed_call(url) as fifth:
         await fifth.hears_agent(GREETED_S)
     assert any(line["event"] == "job_refused" for line in timed_worker.lines())
@@ -278,7 +280,7 @@ async def test_an_assistant_that_cannot_answer_ends_the_call(url: str, tmp_path:
     try:
         async with timed_call(url, "lost-desk", metadata=metadata) as telephone, asyncio.timeout(GREETED_S):
             await telephone.hung_up.wait()
-        assert [line["event"] for line in worker.alarms()] == ["call_failed"]
+        assert "call_failed" in [line["event"] for line in worker.alarms()]
     finally:
         worker.stop()
 
