@@ -24,6 +24,13 @@ Each says in one sentence what happened, to which call or field, what to do abou
 it, and whether trying again can help.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class TrunklineError(Exception):
     """Base of every error that the product raises on purpose.
@@ -129,19 +136,25 @@ class DispatchError(TrunklineError):
 
 
 class LiveKitError(TrunklineError):
-    """livekit-server refused an operation or did not answer; ``code`` is Twirp's, such as ``not_found``."""
+    """livekit-server refused an operation or did not answer.
+
+    ``code`` is Twirp's, such as ``not_found``; ``details`` what the server said beside it, such as
+    ``sip_status_code`` of a call that failed.
+    """
 
     def __init__(
         self,
         message: str,
         *,
         code: str = "unknown",
+        details: Mapping[str, str] | None = None,
         field: str | None = None,
         fix: str | None = None,
         retryable: bool = False,
     ) -> None:
         super().__init__(message, field=field, fix=fix, retryable=retryable)
         self.code = code
+        self.details: Mapping[str, str] = dict(details or {})
 
 
 class StoreError(TrunklineError):

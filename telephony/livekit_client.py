@@ -316,5 +316,6 @@ def _refused(operation: _Operation, error: ServerError) -> LiveKitError:
     return LiveKitError(
         f"livekit-server refused {operation.method}: {error.message or error.code}.",
         code=error.code,
+        details=error.metadata,
         retryable=passing and operation.repeatable,
     )

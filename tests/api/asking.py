@@ -93,12 +93,12 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def asking(given: ApiSettings) -> AsyncIterator[Asking]:
+async def asking(given: ApiSettings, *, port: int = 0) -> AsyncIterator[Asking]:
     """A service behind a real socket, and its client."""
     service = Service(given)
     async with service:
         keys = [key_file(given.data, name).read_text().strip() for name in ("admin", "events")]
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_server(("127.0.0.1", port)) as listener:
             config = uvicorn.Config(
                 create_app(service), log_config=None, lifespan="off", timeout_graceful_shutdown=5
             )
