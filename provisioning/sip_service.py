@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_READ_ATTEMPTS = 4
 _UNREACHABLE = "Is livekit-server running there? `provision doctor` looks further."
 _REFUSED = {
     "unauthenticated": "Check livekit.api_key and api_secret: unknown to the server, or the clocks differ.",
@@ -56,13 +55,23 @@ class SipService:
         api_key: one of its keys.
         api_secret: the key's secret.
         timeout_s: longest wait for one answer, in s.
+        read_attempts: how often a read is tried before it counts as failed.
     """
 
-    def __init__(self, url: str, api_key: str, api_secret: str, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        api_secret: str,
+        *,
+        timeout_s: float = 10.0,
+        read_attempts: int = 4,
+    ) -> None:
         self.url = url
         self._key = api_key
         self._secret = api_secret
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._read_attempts = read_attempts
         self._api: api.LiveKitAPI | None = None
 
     async def __aenter__(self) -> Self:
@@ -158,7 +167,7 @@ class SipService:
     async def _retried(self, read: Callable[[], Awaitable[Result]]) -> Result:
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, LiveKitError) and error.retryable),
-            stop=stop_after_attempt(_READ_ATTEMPTS),
+            stop=stop_after_attempt(self._read_attempts),
             wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
             reraise=True,
         )

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from provisioning.adopt import as_yaml, entries_for, prove
-from provisioning.commands.frame import Screen, read, service_for
+from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.ownership import read_metadata
 from provisioning.views.words import DIM, GOOD, WARN, counted, line
 from telephony.errors import ConfigError
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from provisioning.objects import Live
 
 
-async def adopt(screen: Screen, config: Path, *, to: Path, line_name: str | None) -> int:
+async def adopt(screen: Screen, config: Path, folder: Path | None, *, to: Path, line_name: str | None) -> int:
     """Write a file that plans to nothing; livekit-server is only read."""
-    loaded = read(config, screen)
+    loaded = read(config, screen, line=line_at(folder))
     name = line_name or loaded.config.line
     if to.exists():
         raise ConfigError(f"{to} exists already.", fix="Name another file with --to.")

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from provisioning.apply import apply_plan
-from provisioning.commands.frame import Screen, read, service_for
+from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.lock import ApplyLock
 from provisioning.plan import make_plan
 from provisioning.refusals import RefusedError, refusals_of
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _SHOWN_AT_MOST = 200
 
 
-async def apply(screen: Screen, config: Path, *, yes: bool, wait_s: float) -> int:
+async def apply(screen: Screen, config: Path, folder: Path | None, *, yes: bool, wait_s: float) -> int:
     """Plan under the lock, ask before deleting, write, and tell what was written."""
-    loaded = read(config, screen, notes=True)
+    loaded = read(config, screen, line=line_at(folder), notes=True)
     line_config = loaded.config
     lock = ApplyLock(
         line_config.livekit.url,

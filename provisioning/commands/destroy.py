@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from provisioning.apply import apply_plan
-from provisioning.commands.frame import Screen, read, service_for
+from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.lock import ApplyLock
 from provisioning.plan import plan_objects
 from provisioning.views.plan import plan_view
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def destroy(screen: Screen, config: Path, *, yes: bool) -> int:
+async def destroy(screen: Screen, config: Path, folder: Path | None, *, yes: bool) -> int:
     """Show what would be deleted, ask, delete."""
-    loaded = read(config, screen)
+    loaded = read(config, screen, line=line_at(folder))
     file = loaded.config
     adopted = {trunk.id for trunk in file.sip_trunks} | {rule.id for rule in file.routing.inbound_rules}
     async with (

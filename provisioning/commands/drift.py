@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioning.commands.frame import Screen, read, service_for
+from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.drift import find_drift
 from provisioning.views.drift import drift_view
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 DRIFT_FOUND = 3
 
 
-async def drift(screen: Screen, config: Path) -> int:
+async def drift(screen: Screen, config: Path, folder: Path | None) -> int:
     """Compare; 3 when there is drift."""
-    loaded = read(config, screen)
+    loaded = read(config, screen, line=line_at(folder))
     async with service_for(loaded) as service:
         found = find_drift(loaded.config, await service.list_all())
     screen.show(drift_view(loaded, found))

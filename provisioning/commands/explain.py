@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from provisioning.commands.frame import Screen, read, service_for
+from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.explain import explain as explained
 from provisioning.ownership import read_metadata
 from provisioning.plan import imagined
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 async def explain(
-    screen: Screen, config: Path, call: Call, *, request_uri: str, pin: str, from_file: bool
+    screen: Screen,
+    config: Path,
+    folder: Path | None,
+    call: Call,
+    *,
+    request_uri: str,
+    pin: str,
+    from_file: bool,
 ) -> int:
     """Explain; 0 when the call gets through, 1 when it does not."""
     try:
@@ -30,7 +37,7 @@ async def explain(
         raise ConfigError(
             f"{call.source_ip!r} is not an address.", field="--source", fix="Write it like 203.0.113.7."
         ) from error
-    loaded = read(config, screen)
+    loaded = read(config, screen, line=line_at(folder))
     lives, names, based_on = await _world(loaded, from_file=from_file)
     result = explained(call, lives, names=names, request_uri_user=request_uri, pin=pin)
     screen.show(explanation_view(result, based_on=based_on))

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 import typer
 from rich.console import Console
 
-from provisioning.config import ConfigProblemsError, LoadedConfig, load
+from provisioning.config import ConfigProblemsError, LoadedConfig, environment, load
 from provisioning.reading.problem import Problem
 from provisioning.refusals import RefusedError
+from provisioning.running_line import RunningLine, running_line
 from provisioning.sip_service import SipService
 from provisioning.views.words import BAD, DIM, WARN, clean, line
 from telephony.errors import ConfigError, TrunklineError
@@ -49,6 +50,14 @@ ConfigOption = Annotated[
 ]
 OutputOption = Annotated[
     Output, typer.Option("--output", help="text for people; json in the shape of docs/provisioning/.")
+]
+LineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--line",
+        metavar="FOLDER",
+        help="Folder of a line that runs here, such as var/line.",
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting.")]
 
@@ -153,13 +162,25 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
     raise typer.Exit(code)
 
 
-def read(path: Path, screen: Screen, *, notes: bool = False) -> LoadedConfig:
-    """Read the operator's file; its notes are shown only where asked for."""
-    loaded = load(path)
+def read(path: Path, screen: Screen, *, line: RunningLine | None = None, notes: bool = False) -> LoadedConfig:
+    """Read the operator's file, as the running line sees it where one is given; notes only if asked for."""
+    env = environment(path)
+    if line is not None:
+        env |= line.environment
+    loaded = load(path, env)
     if notes:
         for note in loaded.notes:
             screen.aside(f"warning: {loaded.file}:{note}", WARN)
     return loaded
+
+
+def line_at(folder: Path | None) -> RunningLine | None:
+    """The running line of a folder, if one is given.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return None if folder is None else running_line(folder)
 
 
 def service_for(loaded: LoadedConfig) -> SipService:

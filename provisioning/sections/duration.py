@@ -36,9 +36,11 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Spell a time as ``parse_duration`` reads it: 90.0 becomes ``1m30s``."""
+    """Spell a time as ``parse_duration`` and Go read it: 90.0 becomes ``1m30s``, 4.5 ``4.5s``."""
     if seconds == 0:
         return "0s"
+    if 1 <= seconds < 60:
+        return f"{round(seconds, 3):g}s"
     milliseconds = round(seconds * 1000)
     parts = []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
