@@ -83,19 +83,8 @@ class Journal:
 
 
 def resumed_job(job: agent.Job) -> str:
-    """The job from which this one takes over; empty where it begins a call.
-
-    The bridge says it in the job's attributes, the worker's watchdog in the metadata of a new dispatch.
-    """
-    told = job.attributes.get(job_attributes.RESUME, "")
-    if told:
-        return told
-    try:
-        metadata = json.loads(job.metadata or "{}")
-    except ValueError:
-        return ""
-    told = metadata.get("resume", "") if isinstance(metadata, dict) else ""
-    return told if isinstance(told, str) else ""
+    """The job from which this one takes over; empty where it begins a call."""
+    return job.attributes.get(job_attributes.RESUME, "")
 
 
 def sweep(folder: Path) -> None:

@@ -23,8 +23,6 @@ TRUNK_PHONE_NUMBER = "sip.trunkPhoneNumber"
 
 TAPS = "trunkline.taps"
 """Set to anything by the server API: put both sides of a direct call into its room, for hidden listeners."""
-AUDIO_PATH = "trunkline.audio_path"
-"""Set to ``room`` by the server API: carry a direct call's audio through its room from now on."""
 
 MAX_VALUE = 1024
 """Characters of one attribute; a longer value is cut."""

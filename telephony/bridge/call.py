@@ -16,6 +16,7 @@ from telephony.bridge.media import MediaLeg
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
 from telephony.bridge.watch import CallWatch, Limits
+from telephony.calls.job_attributes import AUDIO_PATH
 from telephony.errors import RtpError, SdpError
 from telephony.logs import get_logger
 from telephony.sip.outcome import Outcome
@@ -246,7 +247,7 @@ class Call:
         caller = self.caller
         people, own = caller.people(), caller.attributes
         media.listened(bool(people.sip or people.others or own.get(attributes.TAPS) or caller.is_recorded))
-        if own.get(attributes.AUDIO_PATH) == "room":
+        if own.get(AUDIO_PATH) == "room":
             media.to_room()
 
     def _people_changed(self, people: People) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from telephony.bridge.attributes import AUDIO_PATH
 from telephony.bridge.taps import AGENT, CALLER, Taps
+from telephony.calls.job_attributes import AUDIO_PATH
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples

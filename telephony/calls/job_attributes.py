@@ -1,4 +1,4 @@
-"""What a job is told about its call besides the dispatch rule's metadata, as attributes of the job. Pure."""
+"""What jobs are told about their calls besides the dispatch rule's metadata, as attributes. Pure."""
 
 from __future__ import annotations
 
@@ -11,4 +11,11 @@ CALL_ID: Final = "trunkline.call_id"
 """Our id of the call."""
 
 RESUME: Final = "trunkline.resume"
-"""Set where the job takes over from one that died: the talk goes on, and nobody is greeted again."""
+"""The job from which this one takes over: the talk goes on, and nobody is greeted again."""
+
+DEATHS: Final = "trunkline.deaths"
+"""How many jobs of the call have died before this one."""
+
+AUDIO_PATH: Final = "trunkline.audio_path"
+"""An attribute of the caller's participant: ``room`` where a direct call has moved to the room's audio, or
+is told to by the server API."""

@@ -237,21 +237,6 @@ async def test_calls_are_refused_by_their_number_alone(timed_worker: WorkerProce
     assert any(line["event"] == "job_refused" for line in timed_worker.lines())
 
 
-async def test_a_job_that_dies_leaves_nobody_in_a_mute_call(url: str, tmp_path: Path) -> None:
-    """When a job is killed the worker ends its room, and says so."""
-    worker = timed_worker_in(tmp_path, url, "mortal-desk")
-    worker.start()
-    try:
-        async with timed_call(url, "mortal-desk") as telephone:
-            await telephone.hears_agent(GREETED_S)
-            os.kill(await job_of(worker, telephone), signal.SIGKILL)
-            async with asyncio.timeout(ENDED_S):
-                await telephone.hung_up.wait()
-        assert "job_died" in [line["event"] for line in worker.alarms()]
-    finally:
-        worker.stop()
-
-
 async def test_a_worker_that_is_told_to_end_lets_its_call_finish(url: str, tmp_path: Path) -> None:
     """SIGTERM takes no new call and waits for the old one; then the exit code is 0."""
     worker = timed_worker_in(tmp_path, url, "leaving-desk")

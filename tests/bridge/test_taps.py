@@ -10,6 +10,7 @@ from livekit import api, rtc
 
 from telephony.audio.detect import goertzel
 from telephony.bridge import attributes
+from telephony.calls.job_attributes import AUDIO_PATH
 from tests.bridge.direct import DirectLine, HiddenListener, JobDouble
 from tests.bridge.line import until
 from tests.bridge.phone import Phone, PhoneCall, Tone
@@ -117,7 +118,7 @@ async def test_a_call_moves_to_the_room_while_it_runs(direct: DirectLine, phone:
         async with direct.person(identity="visitor", kind="standard") as visitor:
             await visitor.speak(OTHER_HZ)
             await until(lambda: has(visitor.samples(0.5), CALLER_HZ))
-            await set_on_caller(direct, **{attributes.AUDIO_PATH: "room"})
+            await set_on_caller(direct, **{AUDIO_PATH: "room"})
             await until(lambda: moved == ["ready"])
             await until(lambda: tracks(direct, room) == {"caller"})
             source = rtc.AudioSource(8000, 1, queue_size_ms=100)
