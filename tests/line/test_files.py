@@ -9,7 +9,9 @@ from telephony.line.files import Ports, livekit_server, livekit_sip
 
 pytestmark = pytest.mark.pure
 
-PORTS = Ports(redis=1, livekit=2, livekit_rtc_tcp=3, livekit_rtc_udp=4, worker=5, dispatch=8, sip=6, bridge_health=7)
+PORTS = Ports(
+    redis=1, livekit=2, livekit_rtc_tcp=3, livekit_rtc_udp=4, worker=5, dispatch=8, sip=6, bridge_health=7
+)
 
 
 def test_livekit_server_stays_on_loopback() -> None:
