@@ -19,6 +19,7 @@ _JSON = st.recursive(
 _NAMES = sorted({name for model in DATA.values() for name in model.model_fields})
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(sorted(set(DATA) - OF_THE_RECORD)),

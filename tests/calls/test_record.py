@@ -42,6 +42,7 @@ def _summary(record: CallRecord) -> dict[str, Any]:
     return summarise(record, PriceTable(), first_seen=START, now=at(60))
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(POOL), max_size=30), st.randoms(use_true_random=False))
 def test_every_order_and_repetition_ends_in_the_same_facts(events: list[Event], random: Any) -> None:
@@ -124,6 +125,7 @@ class CallLife(RuleBasedStateMachine):
 
 
 TestCallLife = CallLife.TestCase
+TestCallLife = pytest.mark.exhaustive(TestCallLife)
 TestCallLife.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 
 

@@ -150,6 +150,7 @@ def run(world: World, plan: Plan) -> list[str]:
     return wrong
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=120, deadline=None)
 @given(states(), states())
 def test_every_call_gets_the_old_or_the_new_and_gaps_are_declared(
@@ -165,6 +166,7 @@ def test_every_call_gets_the_old_or_the_new_and_gaps_are_declared(
     assert world.plan(second).changes == []
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=60, deadline=None)
 @given(states(), states(), st.integers(0, 20))
 def test_a_plan_cut_off_anywhere_is_completed_by_the_next(

@@ -179,6 +179,7 @@ _EDITS = st.lists(
 )
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=400)
 @given(
     _EDITS,
