@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from telephony.logs import configure_structlog
 from tests.api.asking import Asking, asking, settings
 from tests.store.databases import database, database_url, empty_url
 from tests.webhooks.receiver import Receiver
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["database", "database_url", "empty_url"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logging() -> None:
+    # As in every process of ours: not on standard output, where answers are.
+    configure_structlog()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +11,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import checks
 
-from tests.api.asking import asking, from_sources
-from tests.api.asking import settings as api_settings
+from tests.api.threaded import ThreadedApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,40 +20,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.component
 
 
-class _Running:
-    """An api in a thread of its own loop, since schemathesis asks synchronously."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        import asyncio
-
-        self.base = self.key = ""
-        self._ready, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(url, folder)))
-        self._thread.start()
-        assert self._ready.wait(30)
-
-    async def _run(self, url: str, folder: Path) -> None:
-        import asyncio
-
-        async with asking(api_settings(url, folder)) as api:
-            await api.hand_in(from_sources("call_abcdef"))
-            await api.hand_in(from_sources("call_opened")[:2])
-            self.base, self.key = str(api.http.base_url), api.admin
-            self._ready.set()
-            while not self._stop.is_set():
-                await asyncio.sleep(0.05)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(20)
-
-
 @pytest.fixture
-def running(database_url: str, tmp_path: Path) -> Iterator[_Running]:
+def running(database_url: str, tmp_path: Path) -> Iterator[ThreadedApi]:
     """An api with two calls in it."""
-    api = _Running(database_url, tmp_path)
-    yield api
-    api.stop()
+    with ThreadedApi(database_url, tmp_path) as api:
+        yield api
 
 
 CHECKED: list[Any] = [
@@ -68,7 +37,7 @@ CHECKED: list[Any] = [
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_no_request_breaks_the_api_or_its_document(running: _Running, mode: GenerationMode) -> None:
+def test_no_request_breaks_the_api_or_its_document(running: ThreadedApi, mode: GenerationMode) -> None:
     """Requests made from the document, right and wrong ones: no 5xx, no answer that it does not name."""
     schema = schemathesis.openapi.from_url(f"{running.base}/openapi.json")
     run = settings(

@@ -1,0 +1,234 @@
+"""``trunkline calls …``: which calls there were, and how each of them went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from telephony.api.cli_frame import (
+    ApiOption,
+    DataOption,
+    LimitOption,
+    Output,
+    OutputOption,
+    ask,
+    moment,
+    put,
+    put_json,
+    put_table,
+    shown,
+)
+from telephony.api.timeline import clock, timeline
+
+if TYPE_CHECKING:
+    from telephony.api.client import Client
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="The record of calls.",
+)
+
+CallArgument = Annotated[str, typer.Argument(help="A call's id, call_….")]
+_COLOURS = {"caller": "cyan", "agent": "green", "sip": "yellow", "note": "dim", "end": "bold"}
+
+
+@app.callback(invoke_without_command=True, epilog="Example: trunkline calls --outcome abandoned -o json")
+def calls(
+    context: typer.Context,
+    outcome: Annotated[str | None, typer.Option(help="answered, abandoned, busy, failed, …")] = None,
+    number: Annotated[str | None, typer.Option("--from", help="The calling number.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The called number.")] = None,
+    assistant: Annotated[str | None, typer.Option()] = None,
+    since: Annotated[str | None, typer.Option(help="RFC 3339, such as 2026-11-21T00:00:00Z.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only calls that have not ended.")] = False,
+    limit: LimitOption = 20,
+    api: ApiOption = None,
+    data: DataOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List calls, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+
+    async def work(client: Client) -> None:
+        page = await client.get(
+            "/v1/calls",
+            outcome=outcome,
+            from_number=number,
+            to_number=to,
+            assistant=assistant,
+            since=since,
+            ended=False if live else None,
+            limit=limit,
+        )
+        if output is Output.JSON:
+            put_json(page)
+            return
+        put_table(
+            ("began", "call", "", "from", "to", "state", "ended by", "talk"),
+            (_row(call) for call in page["calls"]),
+        )
+
+    ask(api, data, work)
+
+
+def _row(call: dict[str, Any]) -> tuple[object, ...]:
+    duration = call["duration_ms"]
+    return (
+        moment(call["started_at"] or call["created_at"]),
+        call["id"],
+        "→" if call["direction"] == "inbound" else "←",
+        call["from_number"],
+        call["to_number"],
+        call["outcome"] or call["state"],
+        call["ended_by"],
+        "" if duration is None else f"{duration / 1000:.1f} s",
+    )
+
+
+@app.command(epilog="Example: trunkline calls show call_abcDEF123456")
+def show(
+    call_id: CallArgument,
+    api: ApiOption = None,
+    data: DataOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """One call: who spoke when, how long each answer took, what happened between, how it ended."""
+
+    async def work(client: Client) -> None:
+        call = await client.get(f"/v1/calls/{call_id}")
+        events = await _events(client, call_id)
+        if output is Output.JSON:
+            put_json({**call, "events": events})
+            return
+        _head(call)
+        _lines(call, events)
+        _tail(call)
+
+    ask(api, data, work)
+
+
+async def _events(client: Client, call_id: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    while True:
+        page = await client.get(
+            f"/v1/calls/{call_id}/events", after=events[-1]["seq"] if events else 0, limit=1000
+        )
+        events += page["events"]
+        if not page["events"] or events[-1]["seq"] >= page["last_seq"]:
+            return events
+
+
+def _head(call: dict[str, Any]) -> None:
+    ends = [
+        (call.get(name) or {}).get("e164") or (call.get(name) or {}).get("as_sent") for name in ("from", "to")
+    ]
+    put(f"[bold]{shown(call['id'])}[/bold]  {shown(ends[0] or 'unknown')} → {shown(ends[1] or 'unknown')}")
+    facts = [call["direction"], moment(call["started_at"])]
+    facts += [
+        f"{name} {call[name]}" for name in ("assistant", "codec", "audio_path", "trunk_id") if call.get(name)
+    ]
+    put(f"[dim]{shown(', '.join(facts))}[/dim]\n")
+
+
+def _lines(call: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for line in timeline(call, events):
+        colour = _COLOURS[line.kind]
+        remark = f"  [dim]{shown(line.remark)}[/dim]" if line.remark else ""
+        who = f"{line.who:>7}"
+        console.print(
+            f"[dim]{clock(line.at_s)}[/dim]  [{colour}]{shown(who)}  {shown(line.text)}[/{colour}]{remark}"
+        )
+
+
+def _tail(call: dict[str, Any]) -> None:
+    parts = []
+    quality = call.get("quality")
+    if quality:
+        named = (("mos", "MOS", ""), ("loss_percent", "loss", " %"), ("jitter_ms", "jitter", " ms"))
+        parts.append(
+            ", ".join(f"{name} {quality[key]:g}{unit}" for key, name, unit in named if key in quality)
+        )
+    if call.get("cost"):
+        parts.append(f"cost {call['cost']['total_micros'] / 1e6:.4f} {call['cost']['currency']}")
+    fields = call.get("fields") or {}
+    parts += [f"{name}: {value['value']}" for name, value in fields.items()]
+    if call.get("missing_fields"):
+        parts.append(f"missing: {', '.join(call['missing_fields'])}")
+    if call.get("missing_events"):
+        parts.append(f"events never received: {json.dumps(call['missing_events'])}")
+    parts += [f"recording {each['id']} ({each['status']})" for each in call.get("recordings") or []]
+    if parts:
+        put("\n[dim]" + "[/dim]\n[dim]".join(shown(part) for part in parts) + "[/dim]")
+
+
+@app.command()
+def watch(call_id: CallArgument, api: ApiOption = None, data: DataOption = None) -> None:
+    """Follow a call's events as they happen, one JSON object a line."""
+
+    async def work(client: Client) -> None:
+        async for _, text in client.stream(f"/v1/calls/{call_id}/stream"):
+            put_json(json.loads(text))
+
+    ask(api, data, work)
+
+
+@app.command()
+def transcript(
+    call_id: CallArgument,
+    api: ApiOption = None,
+    data: DataOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """What was said on a call."""
+
+    async def work(client: Client) -> None:
+        said = await client.get(f"/v1/calls/{call_id}/transcript")
+        if output is Output.JSON:
+            put_json(said)
+            return
+        for line in said["text"].splitlines():
+            put(shown(line))
+
+    ask(api, data, work)
+
+
+@app.command()
+def recording(
+    call_id: CallArgument,
+    to: Annotated[Path, typer.Option("--to", help="The file to write.")],
+    api: ApiOption = None,
+    data: DataOption = None,
+) -> None:
+    """Save a call's recording."""
+
+    async def work(client: Client) -> None:
+        size = await client.download(f"/v1/calls/{call_id}/recording", to)
+        put(f"{shown(to)}: {size} bytes")
+
+    ask(api, data, work)
+
+
+@app.command()
+def delete(
+    call_id: CallArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    api: ApiOption = None,
+    data: DataOption = None,
+) -> None:
+    """Delete a call for good: record, events, deliveries and recordings."""
+    if not yes:
+        typer.confirm(f"Delete {call_id} for good?", abort=True)
+
+    async def work(client: Client) -> None:
+        await client.send("DELETE", f"/v1/calls/{call_id}")
+        put(f"{shown(call_id)} is deleted.")
+
+    ask(api, data, work)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.api.examples import EXAMPLES
+from telephony.api.timeline import clock, printable, timeline
+
+pytestmark = pytest.mark.pure
+
+CALL = {"started_at": "2026-11-21T10:00:00Z", "created_at": "2026-11-21T10:00:00Z"}
+
+
+_FROM: dict[str, Any] = {"from": "+1555"}
+
+
+def event(event_type: str, second: float, /, *, late: bool = False, **data: Any) -> dict[str, Any]:
+    stamp = f"2026-11-21T10:00:{second:09.6f}+00:00"
+    return {"type": event_type, "timestamp": stamp, "late": late, "data": data}
+
+
+def test_a_call_reads_as_it_happened() -> None:
+    """Rings, answer, turns by when they began, what was done between, and the end last."""
+    lines = timeline(
+        CALL,
+        [
+            event("call.ringing", 0, to="+1666", **_FROM),
+            event("call.ended", 30, cause="The caller hung up.", outcome="answered", ended_by="caller"),
+            event("call.answered", 0.06, codec="PCMU", audio_path="direct"),
+            event("turn.completed", 9, who="caller", text="Friday", started_at="2026-11-21T10:00:05Z"),
+            event(
+                "turn.completed",
+                8,
+                who="agent",
+                text="Which day",
+                started_at="2026-11-21T10:00:03Z",
+                interrupted=True,
+                latency_ms=620.4,
+                latency={"llm_ms": 110, "tts_ms": 60},
+            ),
+            event("tool.called", 10, name="book", result={"ok": True}),
+            event("participant.joined", 1),
+            event("dtmf.received", 31, late=True, digit="5"),
+        ],
+    )
+    assert [(line.kind, line.text) for line in lines] == [
+        ("sip", "rings: +1555 → +1666"),
+        ("sip", "answered PCMU direct"),
+        ("agent", "Which day"),
+        ("caller", "Friday"),
+        ("note", "tool book → {'ok': True}"),
+        ("note", "key 5"),
+        ("end", "The caller hung up."),
+    ]
+    assert lines[2].remark == "after 620 ms (llm 110, tts 60) interrupted"
+    assert lines[5].remark == "late"
+    assert lines[6].remark == "answered, by caller"
+
+
+def test_every_type_of_event_can_be_shown() -> None:
+    """Each example of the documentation is told or passed over, never an error."""
+    lines = timeline(CALL, list(EXAMPLES.values()))
+    assert len(lines) > 12
+
+
+@given(st.text())
+def test_nothing_that_a_caller_says_drives_the_terminal(text: str) -> None:
+    """Escape sequences and control characters become blanks."""
+    assert printable(text).isprintable()
+
+
+def test_seconds_are_read_as_a_clock() -> None:
+    """Minutes and tenths, with a sign before the start."""
+    assert [clock(each) for each in (0, 5.26, 75.5, -0.4)] == [" 00:00.0", " 00:05.3", " 01:15.5", "-00:00.4"]
