@@ -62,6 +62,9 @@ def configure(level: str = "INFO", path: Path | None = None) -> None:
     handler = logging.FileHandler(path) if path else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
+    for former in root.handlers:
+        if isinstance(former.formatter, JsonFormatter):
+            former.close()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     configure_structlog()
