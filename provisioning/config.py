@@ -18,6 +18,7 @@ from pydantic import Field
 from provisioning.coherence import check_coherence
 from provisioning.reading.document import Document, parse_document
 from provisioning.reading.expansion import Expanded, expand_tree
+from provisioning.reading.literal_secrets import literal_secrets
 from provisioning.reading.problem import Note, Problem, in_reading_order, position_of
 from provisioning.reading.problem import Path as TreePath
 from provisioning.reading.validation import validate_tree
@@ -163,6 +164,7 @@ def load_bytes(data: bytes, path: Path, env: Mapping[str, str]) -> LoadedConfig:
     if config is not None:
         found, notes = check_coherence(config)
         invalid = [_placed(problem, document) for problem in found]
+        notes += literal_secrets(config, document.tree)
         notes = [_placed(note, document) for note in notes]
     problems += invalid
     if problems or config is None:

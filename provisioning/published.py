@@ -60,7 +60,9 @@ def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
         schema = {**schema, "items": _or_variable(schema["items"])}
     options = schema.get("anyOf", [schema])
     kinds = {option.get("type") for option in options}
-    narrow = any({"pattern", "enum", "const"} & option.keys() for option in options)
+    if "const" in schema:
+        return schema  # chooses which keys may stand beside it, so it must be seen in the file
+    narrow = any({"pattern", "enum"} & option.keys() for option in options)
     if not kinds & _CONVERTED and not narrow:
         return schema
     about: dict[str, Any] = {key: schema[key] for key in ("description", "default", "title") if key in schema}

@@ -7,6 +7,7 @@ strings and unique, and the work is bounded, so that no file can do more than be
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq")
 )
-_MAX_DIGITS = 4000  # CPython refuses to convert longer decimal texts
+_LONGEST_NUMBER = 400
 _OPENED = re.compile(r"[\[{]")
 
 
@@ -171,10 +172,13 @@ def core_scalar(text: str) -> str | int | float | bool | None:
         return None
     if _BOOL.match(text):
         return text.lower() == "true"
-    if _INT.match(text) and len(text) < _MAX_DIGITS:
+    if len(text) > _LONGEST_NUMBER:
+        return text
+    if _INT.match(text):
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
     if _FLOAT.match(text):
-        return float(text)
+        number = float(text)
+        return number if math.isfinite(number) else text
     return text
 
 

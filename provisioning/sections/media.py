@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from provisioning.sections.section import Duration, Section
 
 CodecName = Annotated[
     Literal["PCMU", "PCMA", "G722", "AMR-WB", "opus"],
     BeforeValidator(lambda value: _codec_name(value)),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^([Pp][Cc][Mm][UuAa]|[Gg]722|AMR-WB|[Oo]pus|OPUS)(/\d+)?$"}
+    ),
 ]
 """An RTP encoding name; case does not count."""
 

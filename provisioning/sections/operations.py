@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from provisioning.sections.section import Duration, Section
+from provisioning.sections.section import Duration, Section, in_any_case
 
 
 class RecordingStorage(Section):
@@ -51,6 +51,7 @@ class LoggingSection(Section):
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda value: _level(value)),
+        in_any_case("debug", "info", "warning", "warn", "error"),
     ] = "info"
     """debug, info, warning or error. Default info."""
     structured: bool = True

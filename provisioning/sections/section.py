@@ -59,6 +59,11 @@ def _at(key: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})
 
 
+def in_any_case(*words: str) -> WithJsonSchema:
+    """The schema of a choice whose case does not count."""
+    return WithJsonSchema({"type": "string", "enum": [*words, *(word.upper() for word in words)]})
+
+
 def _duration(value: Any) -> float:
     return parse_duration(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from provisioning.sections.media import Media
 from provisioning.sections.section import (
@@ -18,6 +18,7 @@ from provisioning.sections.section import (
     Port,
     Section,
     Text,
+    in_any_case,
 )
 
 _INCLUDE_HEADERS = {
@@ -50,10 +51,18 @@ def _address(value: str) -> str:
 Address = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_address)]
 """203.0.113.0/24 or 203.0.113.7/32; without a slash the address is also believed from a From header."""
 
-Transport = Annotated[Literal["auto", "udp", "tcp", "tls"], BeforeValidator(_lower)]
+Transport = Annotated[
+    Literal["auto", "udp", "tcp", "tls"],
+    BeforeValidator(_lower),
+    in_any_case("auto", "udp", "tcp", "tls"),
+]
 """SIP transport; case does not count."""
 
-IncludeHeaders = Annotated[Literal["none", "x", "all"], BeforeValidator(_include_headers)]
+IncludeHeaders = Annotated[
+    Literal["none", "x", "all"],
+    BeforeValidator(_include_headers),
+    WithJsonSchema({"type": "string", "enum": ["none", "x", "all", *_INCLUDE_HEADERS]}),
+]
 """Which SIP headers become participant attributes ``sip.h.<name>``."""
 
 Carrier = Literal[
