@@ -23,6 +23,7 @@ from provisioning.reading.problem import Note, Problem, in_reading_order, positi
 from provisioning.reading.problem import Path as TreePath
 from provisioning.reading.validation import validate_tree
 from provisioning.sections.agent import AgentSection, AssistantsSection
+from provisioning.sections.api import ApiSection
 from provisioning.sections.bridge import BridgeSection
 from provisioning.sections.livekit import LiveKitSection, RedisSection
 from provisioning.sections.media import AudioCodec
@@ -74,6 +75,8 @@ class LineConfig(Section):
     """Calls that we place."""
     webhooks: WebhooksSection = WebhooksSection()
     """Hooks in and out."""
+    api: ApiSection = ApiSection()
+    """The record of calls over HTTP."""
     audio_codecs: list[AudioCodec] = Field(
         default_factory=lambda: [AudioCodec(name="PCMA", priority=1), AudioCodec(name="PCMU", priority=2)]
     )

@@ -31,12 +31,15 @@ KNOWN_KEYS: dict[str, Mapping[str, Any] | None] = {
         "max_active_calls sip_trunk_ids cluster_id jaeger_url",
     ),
     "redis": _names(
-        "address username password db use_tls tls master_name sentinel_username sentinel_password",
-        "sentinel_addresses cluster_addresses dial_timeout read_timeout write_timeout pool_size",
-        "max_redirects",
+        "address username password db use_tls tls sentinel_master_name sentinel_username",
+        "sentinel_password sentinel_addresses cluster_addresses dial_timeout read_timeout write_timeout",
+        "max_redirects pool_timeout pool_size",
     ),
     "tls": _names("port port_listen certs min_version max_version cipher_suites alpn key_log"),
-    "logging": _names("level json sample component_levels sample_initial sample_interval"),
+    "logging": _names(
+        "level json sample component_levels sample_initial sample_interval",
+        "item_sample_seconds item_sample_initial item_sample_interval",
+    ),
     "tcp": _names("dial_port"),
     "experimental": _names("inbound_wait_ack"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from provisioning.sections.media import Media
 from provisioning.sections.section import Duration, Name, Number, Section, Text
@@ -14,7 +14,11 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Numbers = Annotated[list[Number], BeforeValidator(_as_list)]
+Numbers = Annotated[
+    list[Number],
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 """One number or a list of them, in quotes."""
 
 Pin = Annotated[str, Field(pattern=r"^[0-9]{1,16}$")]

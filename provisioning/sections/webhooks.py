@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from provisioning.sections.section import Duration, Name, Section
+from provisioning.sections.trunks import Address
 
 
 def _http_url(value: str) -> str:
@@ -65,6 +66,8 @@ class WebhooksSection(Section):
     """Tries after the first. Default 3."""
     retry_delay: Duration = Field(default=1.0, le=86400)
     """Pause before the first retry; grows. Default 1s."""
+    allowed_networks: list[Address] = Field(default_factory=list)
+    """Private networks in which receivers may be, such as 10.0.0.0/8. Default none: public addresses only."""
     endpoints: list[WebhookEndpoint] = Field(default_factory=list)
     """The customer's receivers."""
 
