@@ -25,6 +25,7 @@ from telephony.agent.journal import Journal, resumed_job
 from telephony.agent.record import CallRecord
 from telephony.agent.rescue import RescueClips, clip_texts
 from telephony.agent.room import delete_room
+from telephony.agent.room_recording import RoomRecording
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.transfer import transfer_caller
@@ -34,6 +35,7 @@ from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
 from telephony.errors import LinkError
 from telephony.logs import get_logger
+from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
@@ -101,6 +103,8 @@ class Call:
         self._history: llm.ChatContext | None = None
         """What was said before this job took the call over; None where it began with it."""
         self._superseded = False
+        self._recorder: Recorder | None = None
+        self._recording: RoomRecording | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._hanging_up: Ending | None = None
@@ -144,6 +148,7 @@ class Call:
         if self._over.is_set():
             return
         if not path.greets_early:
+            self._record_room()
             self._speak_first()
         self._conversation.limit_time(self._settings.line.agent.max_call_duration)
         self._spawn(self._keep_clips(path))
@@ -214,6 +219,7 @@ class Call:
         if self._conversation is not None:
             self._conversation.close()
         outcome = "answered" if self._was_answered else "abandoned"
+        await self._end_recording()
         if not self._superseded:
             self._journal.remove()
             if self._record is not None:
@@ -272,6 +278,26 @@ class Call:
         if self._path is not None and self._path.answered:
             return True
         return self._caller is not None and self._caller.answered
+
+    def _record_room(self) -> None:
+        """Record what goes through the room; the direct line the bridge records."""
+        folder, session = self._settings.recordings, self._session
+        if folder is None or session is None:
+            return
+        self._recorder = Recorder()
+        # By the job's id: the call's own is known only once the caller is there.
+        recording = self._recorder.open(folder, self._ctx.job.id, self._settings.line.recording.format)
+        if recording is not None:
+            self._recording = RoomRecording(recording)
+            self._recording.attach(session)
+
+    async def _end_recording(self) -> None:
+        if self._recording is not None:
+            file = await self._recording.close()
+            if file is not None and self._record is not None:
+                self._record.recorded(file)
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
 
     # Taking over from a job that died, and being ready to be followed
 

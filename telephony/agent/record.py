@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from livekit.agents import llm
 
     from telephony.agent.ending import Ending
+    from telephony.recording.recorder import RecordedFile
     from telephony.spool import EventSpool
 
 _PARTS = {
@@ -87,6 +88,10 @@ class CallRecord:
     def transferred(self, to: str, outcome: str) -> None:
         """The call was to be handed over."""
         self._spool.emit("call.transferred", to=to, outcome=outcome)
+
+    def recorded(self, file: RecordedFile) -> None:
+        """The call's recording is complete."""
+        self._spool.emit("recording.ready", **file.to_event())
 
     def ended(self, ending: Ending, *, outcome: str) -> None:
         """The call is over; nothing is written after this."""

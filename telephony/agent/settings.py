@@ -110,6 +110,14 @@ class AgentSettings:
         return self.links / name
 
     @property
+    def recordings(self) -> Path | None:
+        """The folder that calls are recorded to; None where they are not, or not by the line."""
+        section = self.line.recording
+        if not section.enabled or section.by != "line":
+            return None
+        return self.data / "recordings" / "incoming"
+
+    @property
     def journals(self) -> Path:
         """The folder of what was said in calls that go on."""
         return self.data / "journals"

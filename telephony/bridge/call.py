@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from telephony.bridge.record import CallRecord
     from telephony.clock import Clock
     from telephony.dispatch.client import DispatchClient
+    from telephony.recording.recorder import Recorder, StereoRecording
     from telephony.rtp.clock import MediaClock
     from telephony.rtp.ports import PortPool
     from telephony.rtp.session import RtpSession
@@ -65,6 +66,7 @@ class CallServices:
     rooms: LiveKitRooms
     dispatcher: DispatchClient | None = None
     """Of this machine; None where every call goes through the room."""
+    recorder: Recorder | None = None
 
 
 class Call:
@@ -94,6 +96,7 @@ class Call:
         self.bye_headers: dict[str, str] = {}
         """The trunk's ``attributes_to_headers``, for our BYE."""
         self._leg: MediaLeg | None = None
+        self._recording: StereoRecording | None = None
         self._watch: CallWatch | None = None
         self._first_packet = asyncio.Event()
         self._keys_up: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
@@ -128,6 +131,13 @@ class Call:
         direct.on_left = lambda: self._people_changed(self.caller.people())
         self.caller.on_attributes = lambda: self._listeners_changed(media)
 
+    def _record_audio(self) -> StereoRecording | None:
+        """What goes through the room its job records: there the bridge may be another's."""
+        section = self.services.config.recording
+        if section is None or self.services.recorder is None or self.direct is None:
+            return None
+        return self.services.recorder.open(section.directory, self.record.call_id, section.format)
+
     def leave_direct(self) -> None:
         """Go through the room after all; before ``connect``."""
         if self.direct is not None:
@@ -154,7 +164,8 @@ class Call:
         self.session = session
         session.on_request = self._in_dialog
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
-        self._leg = MediaLeg(rtp, self.media, self.services.media_clock)
+        self._recording = self._record_audio()
+        self._leg = MediaLeg(rtp, self.media, self.services.media_clock, self._recording)
         self._leg.start()
         if self.direct is not None:
             self.direct.answered()
@@ -194,6 +205,8 @@ class Call:
                 await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
             await self.caller.leave()
             await self.media.close()
+            if self._recording is not None and (file := await self._recording.close()) is not None:
+                self.record.emit("recording.ready", **file.to_event())
             if self.direct is not None:
                 await self.direct.closed()
         finally:

@@ -73,6 +73,14 @@ class RedisSection(_Section):
         return RedisAddress(host, int(port), self.username, self.password, self.db)
 
 
+class RecordingSection(_Section):
+    """Where calls of the direct line are recorded; those of the room their job records."""
+
+    directory: Path
+    """One file a call, named by its id."""
+    format: Literal["ogg", "wav"] = "ogg"
+
+
 class LoggingSection(_Section):
     """How the bridge logs: always JSON lines on standard error."""
 
@@ -127,6 +135,8 @@ class BridgeConfig(_Section):
     """Where the dispatcher listens; needed unless ``audio_path`` is room."""
     link_dir: Path | None = None
     """The folder of the calls' sockets, private to the user; needed unless ``audio_path`` is room."""
+    recording: RecordingSection | None = None
+    """Unset = nothing is recorded."""
     events_dir: Path | None = None
     """Where call events are spooled; unset = none are written."""
     ready_file: Path | None = None

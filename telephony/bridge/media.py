@@ -12,6 +12,7 @@ from telephony.audio.frame import silence
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
+    from telephony.recording.recorder import StereoRecording
     from telephony.rtp.clock import MediaClock
     from telephony.rtp.session import RtpSession
 
@@ -54,10 +55,17 @@ class MediaLeg:
     track that stops and goes on is taken for network delay by every receiver and stays late.
     """
 
-    def __init__(self, rtp: RtpSession, media: CallMedia, clock: MediaClock) -> None:
+    def __init__(
+        self,
+        rtp: RtpSession,
+        media: CallMedia,
+        clock: MediaClock,
+        recording: StereoRecording | None = None,
+    ) -> None:
         self._rtp = rtp
         self._media = media
         self._clock = clock
+        self._recording = recording
 
     def start(self) -> None:
         """Move frames from the next tick on; what the path collected is heard first."""
@@ -70,5 +78,10 @@ class MediaLeg:
 
     def _tick(self) -> None:
         heard = self._rtp.receive_frame()
-        self._media.feed(_SILENCE if heard is None else heard)
-        self._rtp.send_frame(self._media.take())
+        if heard is None:
+            heard = _SILENCE
+        self._media.feed(heard)
+        said = self._media.take()
+        self._rtp.send_frame(said)
+        if self._recording is not None:
+            self._recording.add(heard, said)

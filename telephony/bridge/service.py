@@ -31,6 +31,7 @@ from telephony.calls.ids import call_id_from_sip
 from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
 from telephony.logs import get_logger
+from telephony.recording.recorder import Recorder
 from telephony.rtp.clock import MediaClock
 from telephony.rtp.ports import PortPool
 from telephony.sip.endpoint import SipEndpoint
@@ -70,6 +71,7 @@ class BridgeService:
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
         self._metrics = BridgeMetrics()
+        self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
         self._services: CallServices | None = None
         self._calls: dict[str, tuple[InboundCall, asyncio.Task[None]]] = {}
@@ -108,7 +110,14 @@ class BridgeService:
             rooms = LiveKitRooms(config.ws_url, config.api_key, config.api_secret)
             dispatcher = await _dispatcher(config)
             self._services = CallServices(
-                config, self._clock, self._media_clock, ports, IoService(self._rpc), rooms, dispatcher
+                config,
+                self._clock,
+                self._media_clock,
+                ports,
+                IoService(self._rpc),
+                rooms,
+                dispatcher,
+                self._recorder,
             )
             await _warm_up()
             self._media_clock.start()
@@ -268,6 +277,7 @@ class BridgeService:
         if self._endpoint.stack.transports:
             await self._endpoint.close()
         self._media_clock.stop()
+        await asyncio.to_thread(self._recorder.close)
         if self._services is not None:
             if self._services.dispatcher is not None:
                 await self._services.dispatcher.close()

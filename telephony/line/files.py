@@ -70,6 +70,8 @@ class BridgeLinks:
     dispatch_socket: Path | None = None
     """The dispatcher's, or None where calls go through the room."""
     link_dir: Path | None = None
+    recordings: Path | None = None
+    """Where calls are recorded to, or None where they are not, or not by the line."""
 
 
 def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, Any]:
@@ -101,6 +103,8 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         content["audio_path"] = config.agent.audio_path
         content["dispatch_socket"] = str(links.dispatch_socket)
         content["link_dir"] = str(links.link_dir)
+    if links.recordings is not None:
+        content["recording"] = {"directory": str(links.recordings), "format": config.recording.format}
     if section.nat_1_to_1_ip:
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
     return content

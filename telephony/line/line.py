@@ -278,6 +278,15 @@ class Line:
     def _links(self) -> Path:
         return self.data.sockets / "calls"
 
+    @property
+    def _records(self) -> bool:
+        return self.config.recording.enabled and self.config.recording.by == "line"
+
+    @property
+    def _recordings(self) -> Path:
+        # Where telephony.api takes them over from, and jobs leave theirs.
+        return self.data.root / "recordings" / "incoming"
+
     def _worker(self) -> PartSpec:
         ready = self.data.ready / "worker.json"
         return self._python("worker", "telephony.agent", [], ready, stop_timeout_s=15.0)
@@ -307,6 +316,7 @@ class Line:
             ready_file=ready,
             dispatch_socket=self._dispatch_socket if self.has_dispatcher else None,
             link_dir=self._links,
+            recordings=self._recordings if self._records else None,
         )
         content = bridge_file(self.config, self._ports, links)
         if kind == "livekit-sip":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,10 @@ from telephony.audio.level import dbfs
 from telephony.calls import job_attributes
 from tests.bridge.direct import AGENT, DirectLine
 from tests.bridge.line import until
+from tests.recording.test_recorder import read as read_recording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from tests.bridge.phone import Phone
     from tests.bridge.servers import Server
@@ -336,3 +337,40 @@ async def test_the_rule_and_the_room_are_as_before(direct: DirectLine, phone: Ph
         assert len(worker.assigned) == 1, "livekit-server would have sent for one by now"
         await call.bye()
     await direct.ended()
+
+
+async def test_both_legs_are_recorded(redis: Server, livekit: Server, tmp_path: Path, phone: Phone) -> None:
+    """Caller left, agent right, from the answer to the end, and told of in the call's events."""
+    folder = tmp_path / "recordings"
+    async with DirectLine(redis, livekit, tmp_path, recording={"directory": str(folder)}) as direct:
+        await direct.provision_agent()
+        async with direct.worker() as worker:
+            call = await phone.call(direct.number, direct.port, voice_hz=700)
+            job = await direct.ready_job(worker)
+            await call.final()
+            await job.say(400, 2.0)
+            await until(lambda: len(call.heard) > 110)
+            await call.bye()
+        await direct.ended()
+        data = next(event["data"] for event in direct.events() if event["type"] == "recording.ready")
+    (left, right), rate = read_recording(Path(data["path"]))
+    assert len(left) / rate == pytest.approx(data["duration_s"], abs=0.1)
+    assert dominant_frequency(left[rate : rate * 3 // 2], rate) == pytest.approx(700, abs=10)
+    assert dominant_frequency(right[rate : rate * 3 // 2], rate) == pytest.approx(400, abs=10)
+
+
+async def test_a_call_through_the_room_is_left_to_its_job_to_record(
+    redis: Server, livekit: Server, tmp_path: Path, phone: Phone
+) -> None:
+    """The bridge records the direct line only, so that no call is recorded twice."""
+    folder = tmp_path / "recordings"
+    async with DirectLine(redis, livekit, tmp_path, recording={"directory": str(folder)}) as direct:
+        await direct.provision_agent("somewhere-else")
+        call = await phone.call(direct.number, direct.port)
+        await direct.room_appears()
+        async with direct.person() as agent:
+            await agent.speak(440)
+            await call.final()
+            await call.bye()
+            await direct.ended()
+    assert not folder.exists()
