@@ -130,4 +130,4 @@ async def test_an_unknown_number_is_refused_at_once_with_the_field(line: Running
 async def test_good_calls_log_no_warning_and_no_error(line: RunningLine) -> None:
     """Whatever our processes warned of, it was the call that had to be refused."""
     troubles = [entry for entry in line.troubles() if "refused" not in str(entry.get("event"))]
-    assert troubles == []
+    assert [f"{entry['log']}: {entry.get('event')}" for entry in troubles] == []
