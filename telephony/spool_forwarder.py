@@ -40,6 +40,7 @@ _LOOK_S = 0.1
 _LOOK_IDLE_S = 0.5
 _PER_BATCH = 200
 _PER_FILE = 100
+_FILES_AT_ONCE = 40
 _LARGEST_LINE = 1_000_000
 _RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _TIMEOUT_S = 30.0
@@ -68,6 +69,10 @@ class Sink(Protocol):
 class _File:
     path: Path
     call_id: str
+    size: int = 0
+    """Bytes it has."""
+    written_at: float = 0.0
+    """When it was last written to, in s since 1970."""
     taken: int = 0
     """Bytes from its start that the api has."""
     last: dict[str, Any] | None = None
@@ -148,15 +153,28 @@ class SpoolForwarder:
 
     def _look(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = {path.name: path for path in self._directory.glob("call_*.*.jsonl")}
-        self._files = {name: file for name, file in self._files.items() if name in found}
-        for name, path in found.items():
-            if name not in self._files:
-                self._files[name] = _File(path, name.split(".")[0])
+        found: set[str] = set()
+        with os.scandir(self._directory) as entries:
+            for entry in entries:
+                if not (entry.name.startswith("call_") and entry.name.endswith(".jsonl")):
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    state = entry.stat()
+                    file = self._files.get(entry.name)
+                    if file is None:
+                        file = _File(Path(entry.path), entry.name.split(".")[0])
+                        self._files[entry.name] = file
+                    file.size, file.written_at = state.st_size, state.st_mtime
+                    found.add(entry.name)
+        for name in self._files.keys() - found:
+            del self._files[name]
 
     def _gather(self) -> list[_Next]:
         """The next lines of all files, by time, but never one file's lines out of their order."""
-        queues = {file.path.name: _queue(file) for file in self._files.values()}
+        behind = [file for file in self._files.values() if file.size > file.taken]
+        # After a long absence there are more files than one batch can take from: the oldest come first.
+        behind.sort(key=lambda file: file.written_at)
+        queues = {file.path.name: _queue(file) for file in behind[:_FILES_AT_ONCE]}
         heads = [queue.pop(0) for queue in queues.values() if queue]
         heapq.heapify(heads)
         batch: list[_Next] = []
@@ -182,6 +200,7 @@ class SpoolForwarder:
         now = time.monotonic()
         for each in batch:
             each.file.taken = max(each.file.taken, each.offset)
+            each.file.size = max(each.file.size, each.file.taken)
             each.file.last = each.event or each.file.last
             each.file.asked_at = now
         self._note_ended(taken.ended)

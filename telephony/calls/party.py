@@ -7,6 +7,7 @@ international only where that makes a valid number, and ``inferred`` says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
@@ -38,6 +39,7 @@ class Party:
         }
 
 
+@lru_cache(maxsize=4096)
 def party(as_sent: str) -> Party:
     """Read the user part of a SIP URI, or an operator's spelling of a number."""
     text = as_sent[:_LONGEST]

@@ -53,12 +53,13 @@ async def append(
     """Store accounts of any calls, in the order given, inside a writing transaction."""
     ledger = Ledger(database, connection, policy, now)
     await ledger.open((each.event.call_id for each in incoming), create=True)
-    known = await _known(connection, incoming)
+    digests = [each.digest() for each in incoming]
+    known = await _known(connection, incoming, digests)
     done = Appended()
     touched: dict[str, None] = {}
     made: list[dict[str, Any]] = []
-    for each in incoming:
-        call_id, digest = each.event.call_id, each.digest()
+    for each, digest in zip(incoming, digests, strict=True):
+        call_id = each.event.call_id
         if call_id in ledger.erased:
             done.outcomes.append("erased")
         elif (call_id, digest) in known:
@@ -106,9 +107,11 @@ def _take(ledger: Ledger, incoming: Incoming, digest: bytes, now: datetime) -> l
     return made
 
 
-async def _known(connection: AsyncConnection, incoming: Sequence[Incoming]) -> set[tuple[str, bytes]]:
+async def _known(
+    connection: AsyncConnection, incoming: Sequence[Incoming], digests: Sequence[bytes]
+) -> set[tuple[str, bytes]]:
     """Which of these accounts are stored already."""
-    keys = [(each.event.call_id, each.digest()) for each in incoming]
+    keys = [(each.event.call_id, digest) for each, digest in zip(incoming, digests, strict=True)]
     known: set[tuple[str, bytes]] = set()
     for start in range(0, len(keys), _SETTLED_AT_ONCE):
         query = sa.select(event.c.call_id, event.c.digest).where(

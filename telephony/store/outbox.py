@@ -69,13 +69,14 @@ class Step:
     """What one attempt on a lane leads to.
 
     ``due_at``: None to keep the lease and go on with the lane's next delivery; else the lane is given
-    back and is due again then, or is gone when nothing is pending on it.
+    back and is due again then, or is gone when nothing is pending on it. ``renew``: begin the lease anew.
     """
 
     endpoint_id: str
     call_id: str
     tried: Tried | None
     due_at: datetime | None
+    renew: bool = False
 
 
 async def enqueue(
@@ -222,7 +223,7 @@ async def record_steps(
     lost = {(step.endpoint_id, step.call_id) for step in ordered} - ours
     valid = [step for step in ordered if (step.endpoint_id, step.call_id) in ours]
     await _finish(connection, [step.tried for step in valid if step.tried])
-    await _extend(connection, [step for step in valid if step.due_at is None], now, lease_s)
+    await _extend(connection, [step for step in valid if step.renew and step.due_at is None], now, lease_s)
     await _give_back(connection, [step for step in valid if step.due_at is not None])
     return lost
 
@@ -245,26 +246,27 @@ async def _hold(connection: AsyncConnection, owner: str, steps: Sequence[Step]) 
 async def _finish(connection: AsyncConnection, tried: Sequence[Tried]) -> None:
     if not tried:
         return
-    await connection.execute(
-        sa.insert(attempt),
-        [
-            {
-                "delivery_id": each.delivery_id,
-                "at": each.at,
-                "duration_ms": each.duration_ms,
-                "http_status": each.http_status,
-                "error": each.error,
-                "response": each.response,
-            }
-            for each in tried
-        ],
-    )
+    failed = [
+        {
+            "delivery_id": each.delivery_id,
+            "at": each.at,
+            "duration_ms": each.duration_ms,
+            "http_status": each.http_status,
+            "error": each.error,
+            "response": each.response,
+        }
+        for each in tried
+        if each.status != "delivered"
+    ]
+    if failed:
+        await connection.execute(sa.insert(attempt), failed)
     await connection.execute(
         sa.update(delivery)
         .where(delivery.c.delivery_id == sa.bindparam("the_delivery"))
         .values(
             status=sa.bindparam("new_status"),
             attempts=delivery.c.attempts + 1,
+            duration_ms=sa.bindparam("new_duration_ms"),
             http_status=sa.bindparam("new_http_status"),
             error=sa.bindparam("new_error"),
             finished_at=sa.bindparam("new_finished_at"),
@@ -273,6 +275,7 @@ async def _finish(connection: AsyncConnection, tried: Sequence[Tried]) -> None:
             {
                 "the_delivery": each.delivery_id,
                 "new_status": each.status,
+                "new_duration_ms": each.duration_ms,
                 "new_http_status": each.http_status,
                 "new_error": each.error,
                 "new_finished_at": None if each.status == "pending" else each.at,

@@ -184,6 +184,8 @@ delivery = sa.Table(
     sa.Column("replay", sa.Boolean, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("finished_at", Instant),
+    # Of the last attempt.
+    sa.Column("duration_ms", sa.Integer),
     sa.Column("http_status", sa.Integer),
     sa.Column("error", sa.String(300)),
     sqlite_autoincrement=True,
@@ -210,6 +212,7 @@ sa.Index(
 attempt = sa.Table(
     "attempt",
     metadata,
+    # The failed ones; the one that succeeded is in its delivery's own row.
     sa.Column("attempt_id", _number, primary_key=True, autoincrement=True),
     sa.Column("delivery_id", sa.BigInteger, nullable=False, index=True),
     sa.Column("at", Instant, nullable=False, index=True),

@@ -50,7 +50,7 @@ class SenderOptions:
     """
 
     schedule: Schedule = field(default_factory=Schedule)
-    concurrency: int = 8
+    concurrency: int = 16
     disable_after_s: float = 5 * 86_400.0
     lease_s: float = 45.0
 
@@ -223,7 +223,9 @@ class Sender:
             result.error,
             result.response,
         )
-        return Step(lane.endpoint_id, lane.call_id, tried, due_at)
+        # Renewed when half of it is over, not at every step: each renewal is a row written.
+        renew = (lane.until - now).total_seconds() < self._options.lease_s / 2
+        return Step(lane.endpoint_id, lane.call_id, tried, due_at, renew)
 
     async def _learn(self, endpoint: RowMapping, pace: Pace, result: Result, now: datetime) -> None:
         """Write down that an endpoint began to fail or recovered, and switch it off when it must be."""

@@ -60,12 +60,13 @@ async def step(
     *,
     status: str = "delivered",
     due_at: datetime | None = None,
+    renew: bool = False,
     now: datetime = START,
 ) -> bool:
     """Write down one attempt; whether the lease still counted."""
     tried = Tried(lease.deliveries[place].delivery_id, status, now, 5, 200, None, None)
     async with database.write() as connection:
-        done = Step(lease.endpoint_id, lease.call_id, tried, due_at)
+        done = Step(lease.endpoint_id, lease.call_id, tried, due_at, renew)
         return not await record_steps(connection, owner, [done], now=now, lease_s=LEASE_S)
 
 
@@ -152,13 +153,13 @@ async def test_a_dead_senders_lane_is_free_after_its_lease_and_its_late_word_cha
     assert await statuses(database, hook) == [(1, "delivered")]
 
 
-async def test_each_step_renews_the_lease(database: Database) -> None:
-    """A sender that works through a long lane keeps it as long as it makes progress."""
+async def test_a_step_can_renew_the_lease(database: Database) -> None:
+    """A sender that works through a long lane keeps it as long as it asks for that."""
     hook = await endpoint(database)
     await happen(database, "call_abcdef", [1, 2, 3])
     [lease] = await take(database, hook, "a")
     for place, second in ((0, 20), (1, 40)):
-        assert await step(database, "a", lease, place, now=at(second))
+        assert await step(database, "a", lease, place, renew=True, now=at(second))
     assert await take(database, hook, "b", at(60)) == []
     assert len(await take(database, hook, "b", at(71))) == 1
 

@@ -59,9 +59,10 @@ async def get_delivery(
         tries = await deliveries.attempts_of(connection, delivery_id)
     if row is None:
         raise not_found("delivery")
-    return DeliveryDetail.model_validate(
-        {**views.delivery_fields(row), "tries": [dict(each) for each in tries]}
-    )
+    shown = [dict(each) for each in tries]
+    if row["status"] == "delivered":
+        shown.append({**row, "at": row["finished_at"], "response": None})
+    return DeliveryDetail.model_validate({**views.delivery_fields(row), "tries": shown})
 
 
 @router.post(

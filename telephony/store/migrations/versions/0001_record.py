@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.Column("replay", sa.Boolean(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("finished_at", Instant(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("http_status", sa.Integer(), nullable=True),
         sa.Column("error", sa.String(length=300), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_delivery")),
