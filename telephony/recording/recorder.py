@@ -78,7 +78,7 @@ class Recorder:
             path = _free_path(folder, name, kind)
             path.touch(mode=0o600)
         except OSError as error:
-            log.error("recording_not_begun", name=name, reason=error.strerror)
+            log.error("recording_not_begun", recording=name, reason=error.strerror)
             return None
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
