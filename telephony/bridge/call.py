@@ -52,6 +52,7 @@ FIRST_PACKET_S = 1.0
 _KEYS_WAITING = 64
 _BYE_WAIT_S = 5.0
 _LAST_STATUS_S = 0.3
+_OTHERS_FIRST_S = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,7 @@ class Call:
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
                 await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
+                await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
             await self.media.close()
             if self._recording is not None and (file := await self._recording.close()) is not None:

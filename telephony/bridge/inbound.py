@@ -455,9 +455,10 @@ class InboundCall:
             if not self._joining.done():
                 log.error("join_never_ended", call_id=self._record.call_id)
                 self._joining.cancel()
-        if not self.answered and await self._is_room_ours():
-            await self._services.rooms.delete(self._dispatch.room_name)
+        is_unused = not self.answered and await self._is_room_ours()
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
+        if is_unused:
+            await self._services.rooms.delete(self._dispatch.room_name)
 
     async def _is_room_ours(self) -> bool:
         """Whether the room was made for this call and has nobody but agents that came for it."""

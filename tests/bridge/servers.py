@@ -92,6 +92,8 @@ def livekit_server(folder: Path, redis_port: int) -> Server:
         "bind_addresses": ["127.0.0.1"],
         "rtc": {
             "node_ip": "127.0.0.1",
+            # Else every participant asks public STUN servers by name, which takes time and threads.
+            "stun_servers": ["127.0.0.1:9"],
             "use_external_ip": False,
             "enable_loopback_candidate": True,
             "interfaces": {"includes": ["lo"]},
