@@ -126,15 +126,22 @@ def prove(line: str, entries: Entries, lives: Sequence[Live]) -> None:
 
 def _first_wrong(line: str, entries: Entries, lives: Sequence[Live]) -> tuple[str, str] | None:
     """The id of an entry that is not as it should be, and why."""
-    inline = [
-        {key: value for key, value in entry.items() if key != "auth_password_file"}
-        | ({"auth_password": entries.secrets[entry["name"]]} if entry["name"] in entries.secrets else {})
+    names = {name: f"SECRET_{n}" for n, name in enumerate(entries.secrets)}
+    trunks = [
+        {
+            key.removesuffix("_file"): f"${{{names[entry['name']]}}}"
+            if key == "auth_password_file"
+            else value
+            for key, value in entry.items()
+        }
         for entry in entries.trunks
     ]
-    content = {"line": line, "sip_trunks": inline, "routing": {"inbound_rules": entries.rules}}
+    content = {"line": line, "sip_trunks": trunks, "routing": {"inbound_rules": entries.rules}}
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    # As from its file: nothing within a password is a variable, and space around it is lost.
+    env = {names[name]: secret.strip() for name, secret in entries.secrets.items()}
     try:
-        config = load_bytes(text.encode(), Path("imported.yaml"), {}).config
+        config = load_bytes(text.encode(), Path("imported.yaml"), env).config
     except ConfigProblemsError as error:
         for problem in error.problems:
             owner = entries.trunks if problem.path[:1] == ("sip_trunks",) else entries.rules

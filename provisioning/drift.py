@@ -122,9 +122,16 @@ def _field_drifts(change: Change, live: Live) -> list[FieldDrift]:
     result = []
     for one in change.fields:
         cause: Cause = "either"
-        if mark is not None and not one.secret:
-            cause = "file" if mark.fields.get(one.field) == now.get(one.field) else "hand"
-            if one.field == "rule" and one.before == one.after:
-                cause = "either"  # only the PIN differs, and a PIN leaves no hash
+        if mark is not None:
+            applied, is_now = mark.fields.get(one.field), now.get(one.field)
+            cause = "file" if applied == is_now else "hand"
+            if applied == is_now and _leaves_no_hash(one):
+                cause = "either"
         result.append(FieldDrift(change.kind, change.key, change.id, change.path, one, cause))
     return result
+
+
+def _leaves_no_hash(change: FieldChange) -> bool:
+    """Whether both sides have the secret, so that its hash says nothing of a change."""
+    both = change.before is not None and change.after is not None
+    return both and (change.secret or change.before == change.after)
