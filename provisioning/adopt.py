@@ -126,20 +126,16 @@ def prove(line: str, entries: Entries, lives: Sequence[Live]) -> None:
 
 def _first_wrong(line: str, entries: Entries, lives: Sequence[Live]) -> tuple[str, str] | None:
     """The id of an entry that is not as it should be, and why."""
-    names = {name: f"SECRET_{n}" for n, name in enumerate(entries.secrets)}
+    variables = {name: f"SECRET_{n}" for n, name in enumerate(entries.secrets)}
     trunks = [
-        {
-            key.removesuffix("_file"): f"${{{names[entry['name']]}}}"
-            if key == "auth_password_file"
-            else value
-            for key, value in entry.items()
-        }
+        {key: value for key, value in entry.items() if key != "auth_password_file"}
+        | ({"auth_password": f"${{{variables[entry['name']]}}}"} if entry["name"] in variables else {})
         for entry in entries.trunks
     ]
     content = {"line": line, "sip_trunks": trunks, "routing": {"inbound_rules": entries.rules}}
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     # As from its file: nothing within a password is a variable, and space around it is lost.
-    env = {names[name]: secret.strip() for name, secret in entries.secrets.items()}
+    env = {variables[name]: secret.strip() for name, secret in entries.secrets.items()}
     try:
         config = load_bytes(text.encode(), Path("imported.yaml"), env).config
     except ConfigProblemsError as error:

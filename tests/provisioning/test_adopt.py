@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +29,8 @@ from tests.provisioning.files import SHIPPED
 from tests.provisioning.strategies import rules, trunks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from provisioning.sip_service import SipService
     from tests.provisioning.conftest import LiveKit
 
