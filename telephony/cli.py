@@ -125,10 +125,16 @@ def main() -> None:
 
 def _mount() -> None:
     from provisioning.cli import app as provision_app
+    from telephony.api.cli_calls import app as calls_app
+    from telephony.api.cli_keys import app as keys_app
+    from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
 
     app.add_typer(provision_app, name="provision")
     app.add_typer(caller_app, name="caller")
+    app.add_typer(calls_app, name="calls")
+    app.add_typer(webhooks_app, name="webhooks")
+    app.add_typer(keys_app, name="keys")
 
 
 if __name__ == "__main__":
