@@ -17,13 +17,13 @@ from livekit.agents.voice.events import CloseEvent, CloseReason
 
 from telephony.agent.audio_path import RoomPath, attach
 from telephony.agent.caller import Caller, find_caller
+from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
 from telephony.agent.ending import Ending, bridge_hung_up, caller_left
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.hangup import DRAIN_S, HangUp
 from telephony.agent.journal import Journal, resumed_job
 from telephony.agent.record import CallRecord
-from telephony.agent.rescue import RescueClips, clip_texts
 from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
 from telephony.agent.session import close_without_waiting, phone_session
@@ -122,7 +122,8 @@ class Call:
         self._providers = build(
             self._settings.line.speech, engine_socket=self._settings.speech_socket, dialogue=self._flow
         )
-        self._greeting = PreparedSpeech(self._providers.tts, self._assistant.greeting)
+        text = self._assistant.greeting
+        self._greeting = PreparedSpeech(self._providers.tts, text, SpokenClips(self._settings).load(text))
         session = self._session = phone_session(self._providers, self._assistant)
         session.on("close", self._on_session_close)
         self._conversation = self._follow(session)
@@ -318,7 +319,7 @@ class Call:
 
     async def _keep_clips(self, path: RoomPath | DirectPath) -> None:
         """Let the bridge have the clips, once they are there."""
-        clips = RescueClips(self._settings)
+        clips = SpokenClips(self._settings)
         for clip, text in clip_texts(self._assistant).items():
             pcm = clips.load(text)
             if pcm is None and self._providers is not None:
@@ -327,7 +328,7 @@ class Call:
                 except Exception as error:
                     log.warning("clip_not_made", clip=clip.name, reason=str(error) or type(error).__name__)
             if pcm:
-                path.keep_clip(clip, pcm)
+                path.keep_clip(clip, for_bridge(pcm))
 
     def _on_hung_up(self, cause: str) -> None:
         told = bridge_hung_up(cause, handed_over=self._handed_over)

@@ -63,15 +63,15 @@ async def serve(server: AgentServer, settings: AgentSettings, noise: NoiseFilter
         PortTakenError: the health port is in use.
         LiveKitError: livekit-server was not reached in all attempts.
     """
+    from telephony.agent.clips import make_missing
     from telephony.agent.journal import sweep
-    from telephony.agent.rescue import make_missing
     from telephony.agent.watchdog import Watchdog
 
     asked = _end_asked()
     watchdog = Watchdog(server, url=settings.url, api_key=settings.api_key, api_secret=settings.api_secret)
     server.on("worker_registered", lambda worker_id, _: _registered(server, settings, worker_id))
     sweep(settings.journals)
-    clips = asyncio.create_task(make_missing(settings), name="rescue_clips")
+    clips = asyncio.create_task(make_missing(settings), name="spoken_clips")
     running = asyncio.create_task(_run(server, settings), name="worker")
     asking = asyncio.create_task(asked.wait(), name="worker_end_asked")
     try:

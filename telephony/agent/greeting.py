@@ -1,4 +1,4 @@
-"""The first words, synthesised while the room is still being connected to.
+"""The first words: kept from an earlier time, else synthesised while the room is still being connected to.
 
 A caller who has heard the last ring must hear the greeting, not a pause in which a voice is still
 thinking about it.
@@ -13,6 +13,7 @@ from livekit import rtc
 from livekit.agents import utils
 
 from telephony.agent.session import PROVIDER_LIMITS
+from telephony.audio.frame import RATE
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
@@ -24,20 +25,25 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
+_PIECE_BYTES = 2 * RATE // 10
+
+
 class PreparedSpeech:
-    """A text whose audio is fetched at once and spoken later.
+    """A text whose audio is there, or fetched at once, and spoken later.
 
     Args:
         voice: who speaks.
         text: what.
+        kept: its audio, PCM, 16 bit, 8 kHz, mono; None to ask the voice for it.
     """
 
-    def __init__(self, voice: tts.TTS[Any], text: str) -> None:
+    def __init__(self, voice: tts.TTS[Any], text: str, kept: bytes | None = None) -> None:
         self._voice = voice
         self.text = text
         self._frames = utils.aio.Chan[rtc.AudioFrame]()
         self._heard_any = False
-        self._task = asyncio.create_task(self._fetch(), name="prepared_speech")
+        work = self._cut(kept) if kept else self._fetch()
+        self._task = asyncio.create_task(work, name="prepared_speech")
 
     def say(self, session: AgentSession[Any]) -> SpeechHandle:
         """Speak it; if its audio could not be had, the session tries by itself."""
@@ -48,6 +54,13 @@ class PreparedSpeech:
     async def aclose(self) -> None:
         """Stop fetching; harmless once it has ended."""
         await utils.aio.cancel_and_wait(self._task)
+        self._frames.close()
+
+    async def _cut(self, pcm: bytes) -> None:
+        for at in range(0, len(pcm), _PIECE_BYTES):
+            piece = pcm[at : at + _PIECE_BYTES]
+            self._frames.send_nowait(rtc.AudioFrame(piece, RATE, 1, len(piece) // 2))
+        self._heard_any = True
         self._frames.close()
 
     async def _fetch(self) -> None:

@@ -1,7 +1,7 @@
-"""The two clips that a bridge plays when a job has died: spoken once by the line's own voice, then kept.
+"""What is the same in every call, spoken once by the line's own voice and then kept on its disk.
 
-A dead job cannot speak, and its successor needs a moment; so the words are made beforehand, in the
-voice that the caller knows, and lie in the line's folder for every job to hand over.
+The greeting, so that a caller who is answered hears it at once, whatever the voice is doing; and the two
+clips that a bridge plays when a job has died: a dead job cannot speak, and its successor needs a moment.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 MOST_S = 20.0
-"""Longest clip."""
+"""Longest clip that is handed to a bridge."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _FOLDER = "clips"
 
@@ -45,7 +45,12 @@ def clip_texts(assistant: Assistant) -> dict[Clip, str]:
     return {Clip.MOMENT: assistant.rescue.moment, Clip.GOODBYE: assistant.rescue.goodbye}
 
 
-class RescueClips:
+def for_bridge(pcm: bytes) -> bytes:
+    """A clip, cut to what a bridge keeps."""
+    return pcm[: int(MOST_S * RATE) * 2]
+
+
+class SpokenClips:
     """The clips of one line, on its disk.
 
     Args:
@@ -76,7 +81,7 @@ class RescueClips:
                 rate = audio.frame.sample_rate
                 parts.append(np.frombuffer(audio.frame.data, np.int16).copy())
         samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
-        samples = resample(samples[: int(MOST_S * rate)], rate, RATE) if len(samples) else samples
+        samples = resample(samples, rate, RATE) if len(samples) else samples
         pcm = samples.astype(np.int16).tobytes()
         path = self._path(text)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,8 +100,8 @@ async def make_missing(settings: AgentSettings) -> None:
 
     For the worker's own process, so that also the first call's job has them to hand over.
     """
-    clips = RescueClips(settings)
-    texts = {text for text in _all_texts(settings) if clips.load(text) is None}
+    clips = SpokenClips(settings)
+    texts = [text for text in _all_texts(settings) if clips.load(text) is None]
     if not texts:
         return
     for pause_s in _PAUSES_S:
@@ -104,7 +109,7 @@ async def make_missing(settings: AgentSettings) -> None:
             async with http_context.open():
                 voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
                 try:
-                    for text in sorted(texts):
+                    for text in texts:
                         await clips.make(voice.tts, text)
                 finally:
                     await voice.aclose()
@@ -117,13 +122,16 @@ async def make_missing(settings: AgentSettings) -> None:
             return
 
 
-def _all_texts(settings: AgentSettings) -> set[str]:
-    texts: set[str] = set()
+def _all_texts(settings: AgentSettings) -> list[str]:
+    """Each once, greetings first: the next call needs one."""
+    greetings: list[str] = []
+    rescues: list[str] = []
     for name in assistant_names(settings.assistant_directories):
         try:
             assistant = load_assistant(name, settings.assistant_directories)
         except TrunklineError as error:
             log.warning("assistant_without_clips", assistant=name, reason=str(error))
             continue
-        texts.update(clip_texts(assistant).values())
-    return texts
+        greetings.append(assistant.greeting)
+        rescues.extend(clip_texts(assistant).values())
+    return list(dict.fromkeys(greetings + rescues))
