@@ -23,12 +23,14 @@ from telephony.agent.ending import Ending, bridge_hung_up, caller_left
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.hangup import DRAIN_S, HangUp
 from telephony.agent.journal import Journal, resumed_job
+from telephony.agent.questionnaire import Questionnaire
 from telephony.agent.record import CallRecord
 from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.transfer import transfer_caller
+from telephony.agent.usage import usage_of
 from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from telephony.agent.direct_path import DirectPath
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
+    from telephony.assistants.turns import FlowState
 
 log = get_logger(__name__)
 
@@ -91,6 +94,7 @@ class Call:
             diary=Diary(settings.data / "diary.json"),
             callbacks=CallbackList(settings.data / "callbacks.json"),
             collected=self._on_collected,
+            refuse_recording=self._on_recording_refused,
         )
         self._caller: Caller | None = None
         self._record: CallRecord | None = None
@@ -224,7 +228,8 @@ class Call:
         if not self._superseded:
             self._journal.remove()
             if self._record is not None:
-                self._record.ended(ending, outcome=outcome)
+                used = usage_of(self._session.usage.model_usage) if self._session is not None else []
+                self._record.ended(ending, outcome=outcome, usage=used)
         log.info("call_ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
         if self._path is not None:
             await self._path.leave()
@@ -259,20 +264,38 @@ class Call:
     def _begin_record(self, call_id: str, audio_path: str) -> None:
         self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
         self._desk.call_id = call_id
-        self._record = CallRecord(EventSpool(self._settings.events, call_id, "job"))
-        speech = self._settings.line.speech
+        self._record = CallRecord(
+            EventSpool(self._settings.events, call_id, "job"),
+            Questionnaire(self._assistant),
+            self._flow_state,
+        )
         self._record.started(
             assistant=self._assistant.name,
+            config_version=self._assistant.version,
+            language=self._assistant.language,
             room=self._ctx.room.name,
             job_id=self._ctx.job.id,
-            stt=speech.stt.provider,
-            llm=speech.llm.provider,
-            tts=speech.tts.provider,
+            providers=self._provider_names(),
             audio_path=audio_path,
             resumed=self._history is not None,
             pid=os.getpid(),
         )
         log.info("agent_started", assistant=self._assistant.name)
+
+    def _provider_names(self) -> dict[str, dict[str, str]]:
+        speech, built = self._settings.line.speech, self._providers
+        assert built is not None, "built before anything is recorded"
+        return {
+            "stt": {"provider": speech.stt.provider, "model": built.stt.model},
+            "llm": {"provider": speech.llm.provider, "model": built.llm.model},
+            "tts": {"provider": speech.tts.provider, "model": built.tts.model},
+        }
+
+    def _flow_state(self) -> FlowState | None:
+        session = self._session
+        if session is None or not isinstance(session.llm, DialogueLlm):
+            return None
+        return session.llm.state_after(session.history)
 
     @property
     def _was_answered(self) -> bool:
@@ -411,6 +434,10 @@ class Call:
     def _on_collected(self, fields: dict[str, Any]) -> None:
         if self._record is not None:
             self._record.collected(fields)
+
+    def _on_recording_refused(self) -> None:
+        if self._record is not None:
+            self._record.recording_refused()
 
     def _on_session_close(self, event: CloseEvent) -> None:
         if event.reason == CloseReason.ERROR:

@@ -1,7 +1,8 @@
 """What one call's job saw, as events on disk.
 
 Each turn is written when it is over, with when it began and ended and how long the caller waited for
-it, so the record of a call is complete up to the moment at which anything dies.
+it, so the record of a call is complete up to the moment at which anything dies. What a caller answers
+where a secret is asked for, by keys or by voice, is never written.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from telephony.agent.questionnaire import HIDDEN
 from telephony.assistants.turns import Pressed
 from telephony.speech.dialogue import caller_turn
+from telephony.spool import read_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from livekit.agents import llm
 
     from telephony.agent.ending import Ending
+    from telephony.agent.questionnaire import Questionnaire
+    from telephony.assistants.turns import FlowState
     from telephony.recording.recorder import RecordedFile
     from telephony.spool import EventSpool
 
@@ -34,11 +39,23 @@ class CallRecord:
 
     Args:
         spool: where they go.
+        questionnaire: what the call is to bring in.
+        state: where the flow stands; None where no flow leads the call.
     """
 
-    def __init__(self, spool: EventSpool) -> None:
+    def __init__(
+        self,
+        spool: EventSpool,
+        questionnaire: Questionnaire | None = None,
+        state: Callable[[], FlowState | None] = lambda: None,
+    ) -> None:
         self._spool = spool
+        self._questionnaire = questionnaire
+        self._state = state
         self._caller_parts: dict[str, int] = {}
+        self._secret_asked = False
+        # A job that takes over goes on counting where the one before it stopped.
+        self._turns = sum(event.type == "turn.completed" for event in read_events(spool.path))
 
     @property
     def call_id(self) -> str:
@@ -47,7 +64,11 @@ class CallRecord:
 
     def started(self, **facts: Any) -> None:
         """The agent is in the room."""
+        if self._questionnaire is not None:
+            facts["declared_fields"] = self._questionnaire.declared()
         self._spool.emit("agent.started", **facts)
+        # What a job before this one has told already is no news.
+        self._changed_fields(None, None)
 
     def message(self, message: llm.ChatMessage) -> None:
         """One side has finished an utterance; keys are no utterance."""
@@ -55,48 +76,88 @@ class CallRecord:
         if not text or message.role not in {"user", "assistant"}:
             return
         if message.role == "user" and isinstance(caller_turn(text), Pressed):
+            self._collect(None, None)
             return
+        self._turns += 1
+        by_caller = message.role == "user"
+        text = HIDDEN if by_caller and self._secret_asked else self._without_secrets(text)
         metrics: Mapping[str, Any] = message.metrics or {}
         ended = metrics.get("stopped_speaking_at") or message.created_at
         turn: dict[str, Any] = {
-            "who": "caller" if message.role == "user" else "agent",
+            "turn": self._turns,
+            "who": "caller" if by_caller else "agent",
             "text": text,
             "started_at": _utc(metrics.get("started_speaking_at") or message.created_at),
             "ended_at": _utc(ended),
             "interrupted": bool(message.interrupted),
         }
-        if message.role == "user":
+        confidence = message.transcript_confidence if by_caller else None
+        if confidence is not None:
+            turn["confidence"] = round(min(1.0, max(0.0, confidence)), 3)
+        if by_caller:
             self._caller_parts = _milliseconds(metrics)
         else:
             turn.update(self._latency(metrics))
+        cut = not by_caller and message.interrupted
+        if cut:
+            turn["interrupted_at"] = text.split()[-1]
         self._spool.emit("turn.completed", **turn)
-        if message.role == "assistant" and message.interrupted:
-            self._spool.emit("agent.interrupted", text=text, at=_utc(ended))
+        if cut:
+            self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended))
+        self._collect(self._turns if by_caller else None, confidence)
 
     def tool(self, name: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """A tool was called and has answered."""
-        self._spool.emit("tool.called", name=name, arguments=dict(arguments), result=dict(result))
+        told = self._without_secrets({"arguments": dict(arguments), "result": dict(result)})
+        self._spool.emit("tool.called", name=name, ok="error" not in result, **told)
 
     def collected(self, fields: dict[str, Any]) -> None:
         """The call has brought something in."""
-        self._spool.emit("fields.collected", fields=fields)
+        values = {name: {"value": value} for name, value in fields.items()}
+        if self._questionnaire is not None:
+            values = self._questionnaire.settle(fields)
+        self._spool.emit("fields.collected", fields=values)
 
     def key(self, digit: str) -> None:
         """The caller pressed a key."""
-        self._spool.emit("dtmf.received", digit=digit)
+        if self._secret_asked:
+            self._spool.emit("dtmf.received", secret=True)
+        else:
+            self._spool.emit("dtmf.received", digit=digit)
 
     def transferred(self, to: str, outcome: str) -> None:
         """The call was to be handed over."""
-        self._spool.emit("call.transferred", to=to, outcome=outcome)
+        self._spool.emit("call.transferred", to=to, outcome=outcome, kind="cold")
+
+    def recording_refused(self) -> None:
+        """The caller does not want to be recorded."""
+        self._spool.emit("recording.refused", by="caller")
 
     def recorded(self, file: RecordedFile) -> None:
         """The call's recording is complete."""
         self._spool.emit("recording.ready", **file.to_event())
 
-    def ended(self, ending: Ending, *, outcome: str) -> None:
+    def ended(self, ending: Ending, *, outcome: str, usage: list[dict[str, Any]] | None = None) -> None:
         """The call is over; nothing is written after this."""
+        if usage:
+            self._spool.emit("usage.reported", usage=usage)
         self._spool.emit("call.ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
         self._spool.close()
+
+    def _collect(self, turn: int | None, confidence: float | None) -> None:
+        changed = self._changed_fields(turn, confidence)
+        if changed:
+            self._spool.emit("fields.collected", fields=changed)
+
+    def _changed_fields(self, turn: int | None, confidence: float | None) -> dict[str, Any]:
+        state = self._state()
+        if state is None or self._questionnaire is None:
+            return {}
+        self._secret_asked = self._questionnaire.is_secret(state)
+        return self._questionnaire.after(state, turn=turn, confidence=confidence)
+
+    def _without_secrets(self, value: Any) -> Any:
+        return value if self._questionnaire is None else self._questionnaire.without_secrets(value)
 
     def _latency(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         parts = self._caller_parts | _milliseconds(metrics)

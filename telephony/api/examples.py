@@ -49,7 +49,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         "dialer",
         {"direction": "outbound", "to": "+15550100123", "trunk_id": "ST_4mkKYWpQx8Ya"},
     ),
-    "call.ringing": ("bridge", _DESCRIPTION),
+    "call.ringing": ("bridge", {**_DESCRIPTION, "invite_at": "2026-11-21T10:00:00.000000Z"}),
     "call.answered": ("bridge", {"codec": "PCMU", "audio_path": "direct"}),
     "call.refused": (
         "bridge",
@@ -69,6 +69,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "config_version": "3f2a9c",
             "language": "en",
             "audio_path": "direct",
+            "providers": {"stt": {"provider": "deepgram", "model": "nova-3"}},
             "declared_fields": [{"name": "day", "type": "date", "prompt": "Which day?", "required": True}],
         },
     ),
@@ -76,6 +77,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
     "turn.completed": (
         "job",
         {
+            "turn": 2,
             "who": "agent",
             "text": "Which day suits you?",
             "started_at": "2026-11-21T10:00:04.120000Z",
@@ -94,7 +96,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         "job",
         {"usage": [{"provider": "openai", "model": "gpt-4.1-mini", "kind": "llm", "input_tokens": 2100}]},
     ),
-    "dtmf.received": ("bridge", {"digit": "5", "secret": False}),
+    "dtmf.received": ("job", {"digit": "5", "secret": False}),
     "recording.ready": ("job", {"path": "call_abcDEF123456.ogg", "format": "ogg", "duration_s": 45.2}),
     "recording.refused": ("job", {"by": "caller"}),
     "recording.stored": (

@@ -12,6 +12,7 @@ from telephony.assistants.schema import (
     FormState,
     ToolState,
     placeholders,
+    secret_slots,
     state_texts,
 )
 
@@ -28,6 +29,17 @@ def inconsistencies(assistant: Assistant, *, known_tools: Collection[str]) -> li
         (("tools", n), f"there is no tool {name!r}; there are {', '.join(sorted(known_tools))}.")
         for n, name in enumerate(assistant.tools)
         if name not in known_tools
+    ]
+    names = [field.name for field in assistant.fields]
+    findings += [
+        (("fields", n, "name"), f"there is a field {name!r} already.")
+        for n, name in enumerate(names)
+        if name in names[:n]
+    ]
+    findings += [
+        (("fields", n, "choices"), "a choice needs choices, and nothing else has any.")
+        for n, field in enumerate(assistant.fields)
+        if (field.type == "choice") != bool(field.choices)
     ]
     if assistant.flow is None:
         if not assistant.instructions.strip():
@@ -100,10 +112,14 @@ def _placeholders(flow: FlowTable) -> list[Finding]:
     slots = {
         blank.slot for state in flow.states.values() if isinstance(state, FormState) for blank in state.slots
     }
+    secret = secret_slots(flow)
     findings: list[Finding] = []
     for name, state in flow.states.items():
         here: Path = ("flow", "states", name)
         filled = [word for text in state_texts(state) for word in placeholders(text)]
+        findings += [
+            (here, f"must not speak {{{word}}}, which is secret.") for word in filled if word in secret
+        ]
         if isinstance(state, ToolState):
             filled = [word for word in filled if not word.startswith("result.")]
             findings += _unfilled_arguments(here, state, slots)
@@ -133,7 +149,8 @@ def _unspoken(here: Path, form: FormState) -> list[Finding]:
     own = {question.slot for question in form.slots}
     if len(own) != len(form.slots):
         return [((*here, "slots"), "a slot is asked for twice.")]
-    missing = own - set(placeholders(form.read_back))
+    spoken = {question.slot for question in form.slots if not question.secret}
+    missing = spoken - set(placeholders(form.read_back))
     return [
         ((*here, "read_back"), f"must repeat {{{slot}}}, or nobody can correct it.")
         for slot in sorted(missing)

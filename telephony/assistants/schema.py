@@ -8,6 +8,7 @@ assistant may have both, and then works with either.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated, Any, Final, Literal
 
@@ -104,6 +105,8 @@ class SlotQuestion(_Part):
     """What a caller calls it who wants to change it. Default: its name."""
     digits: int | None = Field(default=None, ge=1, le=32)
     """For ``digits``: how many there must be. Default: any number."""
+    secret: bool = False
+    """A PIN or card number: neither keys nor words of the answer are written down. Default false."""
     hint: str = ""
     """What the recogniser should expect. Default: examples of the type."""
 
@@ -213,6 +216,26 @@ class Operator(_Part):
     """Where calls are handed over to, ``sip:`` or ``tel:``. Default: nobody can take a call."""
 
 
+FieldType = Literal["text", "number", "integer", "boolean", "date", "time", "phone", "email", "choice"]
+
+
+class CollectedField(_Part):
+    """One thing that a call is to bring in, for the record of the call."""
+
+    name: Name
+    """Its name in the record; a slot of the flow of the same name fills it."""
+    type: FieldType = "text"
+    """What it holds. Default text."""
+    prompt: Speech
+    """The question that asks for it; by its words the answer is found again in a transcript."""
+    required: bool = True
+    """Whether a call without it is told as incomplete. Default true."""
+    read_back: bool = False
+    """Whether the caller has it repeated and confirms it. Default false."""
+    choices: list[Speech] = Field(default_factory=list, max_length=50)
+    """For ``choice``: what may be answered."""
+
+
 class Assistant(_Part):
     """One assistant, as its file describes it."""
 
@@ -226,6 +249,8 @@ class Assistant(_Part):
     """What a language model is told."""
     tools: list[Name] = Field(default_factory=list)
     """What it can do."""
+    fields: list[CollectedField] = Field(default_factory=list, max_length=50)
+    """The questionnaire: what a call is to bring in. Default: nothing in particular."""
     opening_hours: dict[Weekday, Hours] = Field(default_factory=dict)
     """For the tools; a day that is missing is closed."""
     operator: Operator = Operator()
@@ -240,6 +265,18 @@ class Assistant(_Part):
     """When the agent itself fails."""
     flow: FlowTable | None = None
     """The conversation without a language model."""
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that change with whatever the assistant says or does, and with nothing else."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+def secret_slots(flow: FlowTable | None) -> frozenset[str]:
+    """The slots of a flow whose values are never written down."""
+    states = flow.states.values() if flow is not None else ()
+    forms = (state for state in states if isinstance(state, FormState))
+    return frozenset(blank.slot for form in forms for blank in form.slots if blank.secret)
 
 
 def placeholders(text: str) -> list[str]:

@@ -332,7 +332,6 @@ class Call:
         self.record.mark("active")
 
     async def _key_from_phone(self, digit: str) -> None:
-        self.record.emit("dtmf.received", digit=digit)
         if self.direct is not None:
             self.direct.link.press(digit)
         await self.caller.publish_digit(digit)

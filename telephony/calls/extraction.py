@@ -55,7 +55,8 @@ def extract(
         turns: as ``telephony.calls.transcript.transcript`` gives them.
 
     Returns:
-        Name to ``value``, ``confidence`` (0 to 1) and ``turn`` (the public seq it came from), of those found.
+        Name to ``value``, ``confidence`` (0 to 1) and ``turn`` (its number, or its public seq where it has
+        none), of those found.
     """
     found = {}
     for field in declared:
@@ -71,7 +72,11 @@ def _find(field: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> dict[
     for asked, answer in reversed(list(_answers(field, turns))):
         value = read(str(answer["text"]), field)
         if value is not None:
-            return {"value": value, "confidence": round(0.5 + asked / 2, 2), "turn": answer["seq"]}
+            return {
+                "value": value,
+                "confidence": round(0.5 + asked / 2, 2),
+                "turn": answer.get("turn", answer["seq"]),
+            }
     return None
 
 

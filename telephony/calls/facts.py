@@ -58,6 +58,7 @@ EARLIEST: frozenset[str] = frozenset(
         "requested_at",
         "permitted_at",
         "dialling_at",
+        "invite_at",
         "ringing_at",
         "answered_at",
         "first_agent_audio_at",

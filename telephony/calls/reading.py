@@ -22,6 +22,7 @@ from telephony.calls.shapes import (
     CallTransferred,
     EndReport,
     EventData,
+    FieldsCollected,
     TurnCompleted,
 )
 
@@ -95,6 +96,12 @@ def _rename(model: type[EventData], data: dict[str, Any]) -> dict[str, Any]:
     if model is TurnCompleted and isinstance(renamed.get("parts_ms"), dict) and "latency" not in renamed:
         parts = renamed.pop("parts_ms")
         renamed["latency"] = {_LATENCY_NAMES.get(name, name): value for name, value in parts.items()}
+    if model is FieldsCollected and isinstance(renamed.get("fields"), dict):
+        # A value alone is a field's value.
+        renamed["fields"] = {
+            name: field if isinstance(field, dict) and "value" in field else {"value": field}
+            for name, field in renamed["fields"].items()
+        }
     if model is AgentStarted and "providers" not in renamed:
         named = {kind: renamed.pop(kind) for kind in ("stt", "llm", "tts", "vad") if kind in renamed}
         if named:

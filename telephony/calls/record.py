@@ -176,8 +176,10 @@ def _facts_of(event: Event) -> dict[str, Known]:
         name: event.data[name] for name in _DESCRIBES if event.data.get(name) not in (None, "")
     }
     at = instant(event.time)
+    if event.data.get("invite_at"):
+        told["invite_at"] = _stated(event.data["invite_at"], at)
     if event.type in MILESTONES:
-        told[MILESTONES[event.type]] = _stated(event.data.get("invite_at"), at)
+        told[MILESTONES[event.type]] = at
     elif PROVES.get(event.type) is State.ANSWERED:
         told["answered_at"] = at
     if event.type in _TELLS:

@@ -60,7 +60,7 @@ class CallDialling(CallDescription):
 class CallRinging(CallDescription):
     """An INVITE arrived and is ringing, or the far phone rings."""
 
-    invite_at: AwareDatetime | None = None
+    invite_at: AwareDatetime | None = Field(None, description="When the INVITE came, or left.")
 
 
 class CallAnswered(CallDescription):
@@ -73,6 +73,7 @@ class CallAnswered(CallDescription):
 class CallRefused(CallDescription):
     """We refused the INVITE; ``field`` names the setting that did not match."""
 
+    invite_at: AwareDatetime | None = None
     sip_status: SipStatus | None = None
     field: Text | None = None
     sentence: Text | None = None
@@ -128,7 +129,7 @@ class FieldValue(EventData):
 
     value: Any = None
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    turn: Count | None = Field(None, description="The public seq or the number of the turn it came from.")
+    turn: Count | None = Field(None, description="The turn it came from: `turn` of its turn.completed.")
 
 
 class Cost(EventData):
@@ -225,6 +226,7 @@ class TurnLatency(EventData):
 class TurnCompleted(EventData):
     """One finished utterance of either side."""
 
+    turn: Count | None = Field(None, description="1, 2, 3 … through the call, both sides counted.")
     who: Literal["caller", "agent", "unknown"] = "unknown"
     text: Text = ""
     started_at: AwareDatetime | None = None

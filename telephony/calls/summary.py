@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from telephony.calls.record import CallRecord
 
-_STARTS = ("requested_at", "dialling_at", "ringing_at", "answered_at", "refused_at")
+_STARTS = ("requested_at", "dialling_at", "invite_at", "ringing_at", "answered_at", "refused_at")
 
 AMENDABLE = (
     "outcome",

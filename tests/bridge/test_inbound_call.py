@@ -135,7 +135,10 @@ async def test_the_caller_is_in_the_room_as_a_sip_participant(line: TestLine, ph
 
 
 async def test_keys_travel_both_ways(line: TestLine, phone: Phone) -> None:
-    """A key of the phone is published once in the room, a digit of the room comes to the phone as a key."""
+    """A key of the phone is published once in the room, a digit of the room comes to the phone as a key.
+
+    The bridge writes none of them down: only the job knows which belong to a secret.
+    """
     await line.provision()
     call = await phone.call(line.number, line.port, voice_hz=1000)
     await line.room_appears()
@@ -148,8 +151,7 @@ async def test_keys_travel_both_ways(line: TestLine, phone: Phone) -> None:
         await until(lambda: agent.keys == ["5", "#"] and call.keys == ["1", "*"])
         await call.bye()
         await line.ended()
-    pressed = [event["data"]["digit"] for event in line.events() if event["type"] == "dtmf.received"]
-    assert pressed == ["5", "#"]
+    assert "dtmf.received" not in [event["type"] for event in line.events()]
 
 
 async def test_a_phone_that_stops_sending_is_silence_not_a_gap(line: TestLine, phone: Phone) -> None:

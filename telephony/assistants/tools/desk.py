@@ -37,6 +37,7 @@ class Desk:
             the call and raises when it has not; None where the line cannot transfer.
         hang_up: ends the call once what is being said has been heard.
         collected: told what the call has brought in, as names and values.
+        refuse_recording: told that the caller does not want to be recorded.
     """
 
     assistant: Assistant
@@ -48,3 +49,4 @@ class Desk:
     transfer: Callable[[str], Awaitable[None]] | None = None
     hang_up: Callable[[], None] = lambda: None
     collected: Callable[[dict[str, Any]], None] = lambda fields: None
+    refuse_recording: Callable[[], None] = lambda: None
