@@ -27,9 +27,12 @@ def binary(name: str) -> str | None:
 
 
 class Cluster:
-    """A running server that trusts everybody who can reach its folder."""
+    """A running server that trusts everybody who can reach its folder.
 
-    def __init__(self) -> None:
+    ``durable``: it syncs to disk as a real one does; tests need not wait for that.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir="/tmp"))
         self._as_postgres: list[str] = []
         if os.geteuid() == 0:
@@ -47,8 +50,8 @@ class Cluster:
         settings = {
             "unix_socket_directories": str(self.folder),
             "listen_addresses": "",
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
             "shared_buffers": "64MB",
             "max_connections": "80",
             "max_wal_size": "256MB",
