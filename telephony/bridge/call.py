@@ -77,6 +77,7 @@ class Call:
         over: why the call ended, once it did.
         on_audible: somebody's audio is subscribed.
         on_people: somebody came or left while it rings.
+        on_notify: the phone tells what became of a transfer; without it such requests are refused.
     """
 
     def __init__(self, services: CallServices, record: CallRecord) -> None:
@@ -85,6 +86,7 @@ class Call:
         self.over: Outcome[Ending] = Outcome()
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
+        self.on_notify: Callable[[IncomingRequest], None] | None = None
         self.caller = CallerInRoom()
         self.joined = asyncio.Event()
         """Set once the caller is in the room."""
@@ -292,6 +294,8 @@ class Call:
             self._renegotiate(incoming)
         elif incoming.method == "OPTIONS":
             incoming.respond(200)
+        elif incoming.method == "NOTIFY" and self.on_notify is not None:
+            self.on_notify(incoming)
         else:
             incoming.respond(405)
 

@@ -41,6 +41,7 @@ class CallerInRoom:
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
         on_end_call: a participant asked by RPC to hang up.
         on_attributes: our attributes changed, by us or by the server API; or recording began or ended.
+        subscribes: whether audio is subscribed to as it comes; False until ``subscribe`` is called.
         was_empty: nobody was there when we joined.
         last_agent_reason: why the last agent that left did, by LiveKit's number.
     """
@@ -54,6 +55,7 @@ class CallerInRoom:
         self.on_closed: Callable[[int], None] | None = None
         self.on_end_call: Callable[[], None] | None = None
         self.on_attributes: Callable[[], None] | None = None
+        self.subscribes = True
         self.was_empty = False
         self.last_agent_reason: int | None = None
         self._room: rtc.Room | None = None
@@ -79,6 +81,12 @@ class CallerInRoom:
         self.was_empty = not room.remote_participants
         room.local_participant.register_rpc_method("lk.sip.EndCall", self._end_call)
         self._subscribe_all()
+
+    def subscribe(self) -> None:
+        """Subscribe to all audio there is and will be, where joining did not."""
+        self.subscribes = True
+        if self._room is not None:
+            self._subscribe_all()
 
     async def retire(self, seconds: float) -> None:
         """Publish no more and let the others go first, at most ``seconds``; nothing is called back any more.
@@ -191,12 +199,15 @@ class CallerInRoom:
         room.on("disconnected", self._disconnected)
 
     def _subscribe_all(self) -> None:
+        if not self.subscribes:
+            return
         for participant in self.room.remote_participants.values():
             for publication in participant.track_publications.values():
                 _subscribe(publication)
 
     def _track_published(self, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant) -> None:
-        _subscribe(publication)
+        if self.subscribes:
+            _subscribe(publication)
         self._people_changed()
 
     def _track_subscribed(
