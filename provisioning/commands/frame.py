@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -138,6 +139,8 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
     """Run a command's work and leave with its exit code."""
     _quiet_logs()
     screen = Screen(output)
+    # A service manager's or a CI job's way to stop is no other than Ctrl-C's: what was begun is finished.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = asyncio.run(work(screen))
     except TrunklineError as error:
