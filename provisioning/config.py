@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from pydantic import Field
 
 from provisioning.coherence import check_coherence
+from provisioning.coherence.rest import problems_of_the_rest
 from provisioning.reading.document import Document, parse_document
 from provisioning.reading.expansion import Expanded, expand_tree
 from provisioning.reading.literal_secrets import literal_secrets
@@ -169,10 +170,17 @@ def load_bytes(data: bytes, path: Path, env: Mapping[str, str]) -> LoadedConfig:
         invalid = [_placed(problem, document) for problem in found]
         notes += literal_secrets(config, document.tree)
         notes = [_placed(note, document) for note in notes]
+    else:
+        rest = problems_of_the_rest(document.tree, [*problems, *invalid], _validated)
+        invalid += [_placed(problem, document) for problem in rest]
     problems += invalid
     if problems or config is None:
         raise ConfigProblemsError(path, in_reading_order(problems))
     return LoadedConfig(config, path, in_reading_order(notes), document)
+
+
+def _validated(tree: dict[str, Any]) -> LineConfig | None:
+    return validate_tree(LineConfig, Document(tree), lambda _: Expanded("not looked at twice"))[0]
 
 
 def environment(path: Path) -> dict[str, str]:
