@@ -201,7 +201,9 @@ class Call:
             self._leg.stop()
         for worker in self._workers:
             worker.cancel()
-        bye = asyncio.create_task(self._say_bye()) if says_bye else None
+        # Their values are gone with the room, which may be gone before the task begins.
+        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers)
+        bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
         try:
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
@@ -348,10 +350,9 @@ class Call:
         except RtpError as error:
             log.warning("digit_not_sent", call_id=self.record.call_id, reason=str(error))
 
-    async def _say_bye(self) -> None:
+    async def _say_bye(self, headers: list[tuple[str, str]]) -> None:
         if self.session is None or self.session.ended.is_set():
             return
-        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers)
         await self.session.bye(headers)
 
 
