@@ -11,7 +11,7 @@ from typing import Literal
 
 from livekit.protocol.models import DisconnectReason
 
-EndedBy = Literal["caller", "agent", "line"]
+EndedBy = Literal["caller", "callee", "agent", "operator", "line", "carrier", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Ending:
 
 
 CALLER_HUNG_UP = Ending("caller_hung_up", "caller", "The caller hung up.", "caller_hung_up", says_bye=False)
+CALLEE_HUNG_UP = Ending(
+    "callee_hung_up", "callee", "The called party hung up.", "callee_hung_up", says_bye=False
+)
 CALLER_CANCELLED = Ending(
     "caller_cancelled",
     "caller",
@@ -38,6 +41,12 @@ CALLER_CANCELLED = Ending(
 )
 CALLER_VANISHED = Ending(
     "caller_vanished", "caller", "The phone no longer knows the call.", "caller_hung_up", says_bye=False
+)
+CALLEE_VANISHED = Ending(
+    "callee_vanished", "callee", "The phone no longer knows the call.", "callee_hung_up", says_bye=False
+)
+NOT_WANTED = Ending(
+    "not_wanted", "operator", "Whoever asked for the call did not wait for it any longer.", "cancelled"
 )
 NOT_ACKNOWLEDGED = Ending(
     "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"

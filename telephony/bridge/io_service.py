@@ -198,9 +198,9 @@ def read_dispatch(answer: Any, trunk_id: str) -> Dispatch:
         headers_to_attributes=dict(answer.headers_to_attributes),
         attributes_to_headers=dict(answer.attributes_to_headers),
         include_headers=answer.include_headers,
-        ringing_timeout_s=_seconds(answer.ringing_timeout),
-        max_call_duration_s=_seconds(answer.max_call_duration),
-        media_timeout_s=_seconds(media.media_timeout),
+        ringing_timeout_s=seconds_of(answer.ringing_timeout),
+        max_call_duration_s=seconds_of(answer.max_call_duration),
+        media_timeout_s=seconds_of(media.media_timeout),
         codecs=tuple(codec.name for codec in media.codecs) if media.only_listed_codecs else (),
         encryption_required=_encryption(answer) == lk_sip.SIP_MEDIA_ENCRYPT_REQUIRE,
         room_preset=answer.room_preset,
@@ -215,7 +215,8 @@ def _encryption(answer: Any) -> int:
     return int(answer.media_encryption) if in_media is None else in_media
 
 
-def _seconds(duration: Any) -> float:
+def seconds_of(duration: Any) -> float:
+    """Seconds of a protobuf duration; 0 where it is unset or negative."""
     return max(0.0, float(duration.ToTimedelta().total_seconds()))
 
 

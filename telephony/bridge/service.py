@@ -23,11 +23,13 @@ from telephony.bridge.inbound import InboundCall, describe_parties
 from telephony.bridge.io_service import SERVICE, IoService
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
+from telephony.bridge.outbound import OutboundCall
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
 from telephony.bridge.rpc_client import RpcClient
+from telephony.bridge.sip_internal import SipInternal
 from telephony.bridge.trunk_auth import TrunkAuth
-from telephony.calls.ids import call_id_from_sip
+from telephony.calls.ids import call_id_from_attributes, call_id_from_sip, mint_call_id
 from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
 from telephony.logs import get_logger
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.outbound_order import DialOrder
     from telephony.bridge.refusal import Refusal
     from telephony.clock import Clock
     from telephony.sip.endpoint import EndpointStats
@@ -74,7 +77,14 @@ class BridgeService:
         self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
         self._services: CallServices | None = None
-        self._calls: dict[str, tuple[InboundCall, asyncio.Task[None]]] = {}
+        self._internal = SipInternal(
+            self._bus,
+            self._clock,
+            config.advertised_ip,
+            takes=lambda: not self._draining and not self._is_full(),
+            place=self._dial,
+        )
+        self._calls: dict[str, tuple[InboundCall | OutboundCall, asyncio.Task[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -124,6 +134,7 @@ class BridgeService:
             await self._endpoint.start(
                 config.listen_ip, config.sip_port, advertised_host=config.advertised_ip
             )
+            await self._internal.start()
             if config.health_port is not None:
                 await self._health.start(config.health_port)
         except BaseException:
@@ -249,9 +260,37 @@ class BridgeService:
             # A call that broke must not take the others with it.
             log.exception("call_task_failed", call_id=record.call_id)
         finally:
-            del self._calls[sip_call_id]
-            if not self._calls:
-                self._idle.set()
+            self._forget(sip_call_id)
+
+    def _dial(self, order: DialOrder) -> OutboundCall:
+        services = self._services
+        assert services is not None, "requests are taken once everything is open"
+        record = CallRecord(
+            self._clock,
+            call_id_from_attributes(order.attributes) or mint_call_id(),
+            direction="outbound",
+            events_dir=self._config.events_dir,
+        )
+        call = OutboundCall(order, services, self._endpoint, record)
+        task = asyncio.get_running_loop().create_task(self._carry_dialled(call, order.sip_call_id, record))
+        self._calls[order.sip_call_id] = (call, task)
+        self._idle.clear()
+        return call
+
+    async def _carry_dialled(self, call: OutboundCall, sip_call_id: str, record: CallRecord) -> None:
+        try:
+            how = await call.run()
+            self._metrics.ended(how.name, record)
+        except Exception:
+            # A call that broke must not take the others with it.
+            log.exception("call_task_failed", call_id=record.call_id)
+        finally:
+            self._forget(sip_call_id)
+
+    def _forget(self, sip_call_id: str) -> None:
+        del self._calls[sip_call_id]
+        if not self._calls:
+            self._idle.set()
 
     def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
         self._metrics.refused(refused.status, refused.field)
@@ -274,6 +313,7 @@ class BridgeService:
 
     async def _close(self) -> None:
         await self._health.close()
+        await self._internal.close()
         if self._endpoint.stack.transports:
             await self._endpoint.close()
         self._media_clock.stop()
