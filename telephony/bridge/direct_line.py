@@ -92,17 +92,18 @@ class DirectLine:
         """Whether the call has an agent, or will have one in a moment."""
         return not self._left and not self._closed
 
-    async def send_for(self, until: float) -> None:
+    async def send_for(self, until: float, on_reserved: Callable[[], None]) -> None:
         """Send for the agent; returns when a worker has taken the job.
 
         Args:
             until: clock time up to which one is worth having.
+            on_reserved: told, perhaps more than once, when a place is kept for the job, before it is taken.
 
         Raises:
             DispatchError: nobody takes it.
             LinkError: no socket can be made.
         """
-        await self._launch(until, persistent=False)
+        await self._launch(until, persistent=False, on_reserved=on_reserved)
         self._spawn(self._await_first(until))
 
     def answered(self) -> None:
@@ -128,7 +129,9 @@ class DirectLine:
 
     # One job
 
-    async def _launch(self, until: float, *, persistent: bool) -> None:
+    async def _launch(
+        self, until: float, *, persistent: bool, on_reserved: Callable[[], None] = lambda: None
+    ) -> None:
         attributes = {
             job_attributes.LINK: self.link.listen(),
             job_attributes.CALL_ID: self._call_id,
@@ -146,6 +149,7 @@ class DirectLine:
                 room_config=self._order.room_config,
                 patience_s=max(0.0, until - self._clock.now()),
                 on_over=lambda state: self._job_over(attempt, state),
+                on_reserved=on_reserved,
                 persistent=persistent,
             )
         except DispatchError:

@@ -292,6 +292,7 @@ class Line:
         ready = self.data.ready / "dispatcher.json"
         arguments = ["--socket", str(self._dispatch_socket), "--port", str(self._ports.dispatch)]
         arguments += ["--agent", self.config.agent.name, "--ready-file", str(ready)]
+        arguments += ["--max-calls", str(self.config.agent.max_calls)]
         arguments += ["--log-level", self.config.logging.level]
         return self._python("dispatcher", "telephony.dispatch", arguments, ready)
 
