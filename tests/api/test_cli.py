@@ -63,7 +63,7 @@ def test_calls_are_listed_and_one_is_told() -> None:
     for words in (
         "+15550100123",
         "rings",
-        "answered PCMU",
+        "200 OK: PCMU",
         "Hello.",
         "Friday.",
         "The visit is booked.",
