@@ -9,6 +9,8 @@ Nobody hears the rehearsal and nothing of it stays; a process that cannot rehear
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livekit import rtc
@@ -28,8 +30,6 @@ from telephony.speech.providers import build
 from telephony.speech.settings import SpeechSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from livekit.agents import AgentSession, llm
 
     from telephony.assistants.schema import Assistant
@@ -40,6 +40,7 @@ log = get_logger(__name__)
 LIMIT_S = 2.0
 """How long it may take: calls may be waiting for the process."""
 
+_LOAD = Path("/proc/loadavg")
 _SPEECH = {
     "stt": {"provider": "timed", "stt_final_ms": 0},
     "llm": {"provider": "timed", "llm_ms": 0},
@@ -50,14 +51,27 @@ _SPEECH = {
 def rehearse(assistant: Assistant, data: Path) -> None:
     """Go through a call's beginning, without a caller, a room or a provider; never raises.
 
+    Not where the processors have more to do than they can: then calls are waiting for this very process.
+
     Args:
         assistant: the one that most calls are for.
         data: the line's folder, which nothing is written to.
     """
+    if runnable() > (os.cpu_count() or 1):
+        log.debug("not_rehearsed", reason="the processors are busy")
+        return
     try:
         asyncio.run(asyncio.wait_for(_rehearse(assistant, data), LIMIT_S))
     except Exception as error:
         log.info("not_rehearsed", reason=str(error) or type(error).__name__)
+
+
+def runnable() -> int:
+    """Threads of the machine that run or could, this one among them; 0 where the kernel does not say."""
+    try:
+        return int(_LOAD.read_text().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 async def _rehearse(assistant: Assistant, data: Path) -> None:

@@ -18,9 +18,10 @@ pytestmark = pytest.mark.component
 
 
 def test_it_leaves_nothing_behind_and_raises_no_alarm(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No file, no thread, no warning; and it was not given up half way."""
+    monkeypatch.setattr(rehearsal, "runnable", lambda: 1)
     before = threading.active_count()
     with caplog.at_level(logging.INFO):
         rehearsal.rehearse(load_assistant("reception"), tmp_path)
@@ -38,5 +39,22 @@ def test_a_rehearsal_that_fails_is_only_a_slower_start(
     def broken(*_: Any) -> Any:
         raise RuntimeError("no")
 
+    monkeypatch.setattr(rehearsal, "runnable", lambda: 1)
     monkeypatch.setattr(rehearsal, "phone_session", broken)
     rehearsal.rehearse(load_assistant("reception"), tmp_path)
+
+
+def test_a_busy_machine_has_no_time_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten calls at once the last ones wait for processes to start, not to rehearse."""
+
+    def unexpected(*_: Any) -> Any:
+        raise AssertionError("it rehearsed")
+
+    monkeypatch.setattr(rehearsal, "runnable", lambda: 1000)
+    monkeypatch.setattr("asyncio.run", unexpected)
+    rehearsal.rehearse(load_assistant("reception"), tmp_path)
+
+
+def test_the_machine_says_how_much_runs() -> None:
+    """On Linux at least the thread that asks runs."""
+    assert rehearsal.runnable() >= 1
