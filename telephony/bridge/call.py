@@ -78,6 +78,7 @@ class Call:
         on_audible: somebody's audio is subscribed.
         on_people: somebody came or left while it rings.
         on_notify: the phone tells what became of a transfer; without it such requests are refused.
+        handed_over: the phone was told to call somebody else: if it hangs up, that is why.
     """
 
     def __init__(self, services: CallServices, record: CallRecord) -> None:
@@ -87,6 +88,7 @@ class Call:
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
         self.on_notify: Callable[[IncomingRequest], None] | None = None
+        self.handed_over = False
         self.caller = CallerInRoom()
         self.joined = asyncio.Event()
         """Set once the caller is in the room."""
@@ -98,6 +100,7 @@ class Call:
         self.session: DialogSession | None = None
         self.bye_headers: dict[str, str] = {}
         """The trunk's ``attributes_to_headers``, for our BYE."""
+        self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
         self._watch: CallWatch | None = None
@@ -120,7 +123,8 @@ class Call:
         self.caller.on_digit = lambda digit: _put(self._keys_down, digit)
         self.caller.on_trouble = self._server_trouble
         self.caller.on_closed = lambda reason: self.end(ending.by_room(reason))
-        self.caller.on_end_call = lambda: self.end(ending.AGENT_HUNG_UP)
+        self.caller.on_end_call = self._hang_up
+        self.caller.remote_headers = self._remote_headers
         return media
 
     def use_direct(self, direct: DirectLine) -> None:
@@ -152,7 +156,7 @@ class Call:
     def end(self, how: Ending) -> None:
         """End the call; only the first reason counts."""
         self.record.mark("ended")
-        self.over.set(how)
+        self.over.set(ending.TRANSFERRED if self.handed_over and not how.says_bye else how)
 
     def use_rtp(self, rtp: RtpSession, agreement: MediaAgreement) -> None:
         """Take the phone's media; nothing is heard or sent before ``connect``."""
@@ -168,8 +172,7 @@ class Call:
         session.on_request = self._in_dialog
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
         self._recording = self._record_audio()
-        self._leg = MediaLeg(rtp, self.media, self.services.media_clock, self._recording)
-        self._leg.start()
+        self.carry(self.media)
         if self.direct is not None:
             self.direct.answered()
         self.record.mark("answered")
@@ -187,6 +190,14 @@ class Call:
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
 
+    def carry(self, media: CallMedia) -> None:
+        """Move audio between the phone and this path from the next tick on; after the answer."""
+        assert self.rtp is not None, "media is agreed before a call is connected"
+        if self._leg is not None:
+            self._leg.stop()
+        self._leg = MediaLeg(self.rtp, media, self.services.media_clock, self._recording)
+        self._leg.start()
+
     async def converse(self) -> Ending:
         """Wait for the end."""
         return await self.over.wait(self.services.clock, 2 * MAX_CONVERSATION_S)
@@ -202,7 +213,7 @@ class Call:
         for worker in self._workers:
             worker.cancel()
         # Their values are gone with the room, which may be gone before the task begins.
-        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers)
+        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers, self._asked_headers)
         bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
         try:
             if self.session is not None:
@@ -268,6 +279,17 @@ class Call:
         media.listened(bool(people.sip or people.others or own.get(attributes.TAPS) or caller.is_recorded))
         if own.get(AUDIO_PATH) == "room":
             media.to_room()
+
+    def _hang_up(self, headers: dict[str, str]) -> None:
+        self._asked_headers = headers
+        self.end(ending.AGENT_HUNG_UP)
+
+    def _remote_headers(self) -> list[tuple[str, str]]:
+        session = self.session
+        if session is None:
+            return []
+        told = session.response or session.invite
+        return list(told.headers) if told is not None else []
 
     def _people_changed(self, people: People) -> None:
         if isinstance(self.media, DirectMedia):

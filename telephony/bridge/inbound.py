@@ -93,6 +93,11 @@ class InboundCall:
         invite.on_cancelled = self._cancelled
 
     @property
+    def call(self) -> Call:
+        """The call as others deal with it."""
+        return self._call
+
+    @property
     def answered(self) -> bool:
         """Whether the call was answered."""
         return self._call.session is not None

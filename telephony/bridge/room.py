@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from livekit import rtc
 
+from telephony.bridge import room_rpc
 from telephony.bridge.people import People, count_people
 from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 log = get_logger(__name__)
 
@@ -39,7 +40,8 @@ class CallerInRoom:
         on_digit: somebody wants a key to be sent to the phone.
         on_trouble: the connection to the server is being mended (True) or whole again (False).
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
-        on_end_call: a participant asked by RPC to hang up.
+        on_end_call: a participant asked by RPC to hang up, with these headers in the BYE.
+        remote_headers: gives the far end's headers to participants that ask for them.
         on_attributes: our attributes changed, by us or by the server API; or recording began or ended.
         subscribes: whether audio is subscribed to as it comes; False until ``subscribe`` is called.
         was_empty: nobody was there when we joined.
@@ -53,7 +55,8 @@ class CallerInRoom:
         self.on_digit: Callable[[str], None] | None = None
         self.on_trouble: Callable[[bool], None] | None = None
         self.on_closed: Callable[[int], None] | None = None
-        self.on_end_call: Callable[[], None] | None = None
+        self.on_end_call: Callable[[dict[str, str]], None] | None = None
+        self.remote_headers: Callable[[], Iterable[tuple[str, str]]] | None = None
         self.on_attributes: Callable[[], None] | None = None
         self.subscribes = True
         self.was_empty = False
@@ -79,7 +82,8 @@ class CallerInRoom:
             ) from error
         self._room = room
         self.was_empty = not room.remote_participants
-        room.local_participant.register_rpc_method("lk.sip.EndCall", self._end_call)
+        room.local_participant.register_rpc_method(room_rpc.END_CALL, self._end_call)
+        room.local_participant.register_rpc_method(room_rpc.GET_REMOTE_HEADERS, self._get_remote_headers)
         self._subscribe_all()
 
     def subscribe(self) -> None:
@@ -260,10 +264,20 @@ class CallerInRoom:
         if self.on_closed is not None and not self._leaving:
             self.on_closed(reason)
 
-    async def _end_call(self, _: rtc.RpcInvocationData) -> str:
+    async def _end_call(self, data: rtc.RpcInvocationData) -> str:
+        try:
+            headers = room_rpc.end_call_headers(data.payload)
+        except ValueError as error:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, str(error)) from error
         if self.on_end_call is not None:
-            self.on_end_call()
+            self.on_end_call(headers)
         return json.dumps({})
+
+    async def _get_remote_headers(self, data: rtc.RpcInvocationData) -> str:
+        try:
+            return room_rpc.remote_headers(data.payload, self.remote_headers() if self.remote_headers else ())
+        except ValueError as error:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, str(error)) from error
 
 
 def _subscribe(publication: rtc.TrackPublication) -> None:

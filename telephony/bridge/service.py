@@ -249,7 +249,8 @@ class BridgeService:
         self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
     ) -> None:
         try:
-            result = await call.run()
+            async with self._internal.transfers(sip_call_id, call.call):
+                result = await call.run()
             if isinstance(result, Ending):
                 self._recent.forget(key)
                 self._metrics.ended(result.name, record)
@@ -279,7 +280,8 @@ class BridgeService:
 
     async def _carry_dialled(self, call: OutboundCall, sip_call_id: str, record: CallRecord) -> None:
         try:
-            how = await call.run()
+            async with self._internal.transfers(sip_call_id, call.call):
+                how = await call.run()
             self._metrics.ended(how.name, record)
         except Exception:
             # A call that broke must not take the others with it.
