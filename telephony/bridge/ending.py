@@ -51,6 +51,7 @@ NOT_WANTED = Ending(
 NOT_ACKNOWLEDGED = Ending(
     "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"
 )
+TRANSFERRED = Ending("transferred", "agent", "The call was handed over to another party.", "transferred")
 AGENT_HUNG_UP = Ending("agent_hung_up", "agent", "The agent asked to end the call.")
 AGENT_LEFT = Ending("agent_left", "agent", "The agent left and nobody else could talk to the caller.")
 AGENT_LOST = Ending(

@@ -115,6 +115,7 @@ class CalledPhone:
     Attributes:
         legs: the calls that came, in order.
         invites: how many INVITEs came, those that were asked for credentials included.
+        tasks: end with the telephone.
         on_in_dialog: answers requests within a call, BYE apart.
     """
 
@@ -131,7 +132,7 @@ class CalledPhone:
         self._ports = PortPool(HOST, 0, 0)
         self._username, self._password = username, password
         self._authenticator = Authenticator("carrier.example", self.clock, algorithms=algorithms)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self.endpoint.start(HOST, 0)
@@ -140,9 +141,9 @@ class CalledPhone:
 
     async def __aexit__(self, *_: object) -> None:
         self.media.stop()
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         for leg in self.legs:
             leg.rtp.close()
         await self.endpoint.close()
@@ -158,7 +159,7 @@ class CalledPhone:
             challenges = self._authenticator.challenges()
             invite.respond(407, headers=[("Proxy-Authenticate", str(one)) for one in challenges])
             return
-        self._tasks.append(asyncio.create_task(self._come(invite, self.clock.now())))
+        self.tasks.append(asyncio.create_task(self._come(invite, self.clock.now())))
 
     def _is_authorized(self, invite: IncomingInvite) -> bool:
         given = invite.request.headers.get("Proxy-Authorization")
