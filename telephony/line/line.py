@@ -323,7 +323,8 @@ class Line:
         spec = self._python("api", "telephony.api", [], ready)
         if nice := shutil.which("nice"):
             # A call that is up needs the processors at once; its record can wait a moment.
-            spec.argv = [nice, "-n", "5", *spec.argv]
+            spec.argv = [nice, "-n", "3", *spec.argv]
+        spec.ready_timeout_s = 90.0
         own = {
             "TRUNKLINE_API_PORT": str(self._ports.api),
             "TRUNKLINE_API_READY_FILE": str(ready),
