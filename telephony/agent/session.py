@@ -7,6 +7,7 @@ waits 2.5 s by mistake now and then, and the adaptive interruption needs a cloud
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import AgentSession, APIConnectOptions, TurnHandlingOptions
@@ -22,6 +23,8 @@ MAX_ENDPOINTING_S = 1.2
 """Longest wait for a turn's end."""
 INTERRUPTION_S = 0.2
 """Speech of the caller that stops the agent."""
+INTERRUPTION_VARIABLE = "TRUNKLINE_INTERRUPTION_S"
+"""Names another length in the environment, for measurements: the shorter, the more a cough interrupts."""
 FALSE_INTERRUPTION_S = 1.0
 """Without a word recognised for this long after it stopped, the agent goes on speaking."""
 NO_TRANSCRIPT_S = 2.0
@@ -46,7 +49,7 @@ def phone_session(providers: Providers, assistant: Assistant) -> AgentSession[No
             interruption={
                 "enabled": True,
                 "mode": "vad",
-                "min_duration": INTERRUPTION_S,
+                "min_duration": float(os.environ.get(INTERRUPTION_VARIABLE) or INTERRUPTION_S),
                 "resume_false_interruption": True,
                 "false_interruption_timeout": FALSE_INTERRUPTION_S,
             },
