@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from telephony.clock import Clock
     from telephony.dispatch.client import DispatchClient
     from telephony.recording.recorder import Recorder, StereoRecording
-    from telephony.rtp.clock import MediaClock
     from telephony.rtp.ports import PortPool
     from telephony.rtp.session import RtpSession
+    from telephony.rtp.thread import MediaThread
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.session import DialogSession
 
@@ -61,7 +61,7 @@ class CallServices:
 
     config: BridgeConfig
     clock: Clock
-    media_clock: MediaClock
+    media: MediaThread
     ports: PortPool
     io: IoService
     rooms: LiveKitRooms
@@ -130,10 +130,11 @@ class Call:
     def use_direct(self, direct: DirectLine) -> None:
         """Take the direct line for the call's audio; before ``connect``."""
         self.direct = direct
-        media = self.media = DirectMedia(direct.link, self.caller, self._room_audio)
-        direct.link.on_keys = lambda keys: _put(self._keys_down, keys)
-        direct.link.on_hang_up = lambda: self.end(ending.AGENT_HUNG_UP)
-        direct.link.on_room_wanted = media.to_room
+        media = self.media = DirectMedia(direct.link, self.caller, self._room_audio, self.services.media)
+        to_owner = self.services.media.to_owner
+        direct.link.on_keys = to_owner(lambda keys: _put(self._keys_down, keys))
+        direct.link.on_hang_up = to_owner(lambda: self.end(ending.AGENT_HUNG_UP))
+        direct.link.on_room_wanted = to_owner(media.to_room)
         direct.on_ending = self.end
         direct.on_left = lambda: self._people_changed(self.caller.people())
         self.caller.on_attributes = lambda: self._listeners_changed(media)
@@ -161,8 +162,9 @@ class Call:
     def use_rtp(self, rtp: RtpSession, agreement: MediaAgreement) -> None:
         """Take the phone's media; nothing is heard or sent before ``connect``."""
         self.rtp, self.agreement = rtp, agreement
-        rtp.on_first_packet = self._first_packet.set
-        rtp.on_digit = lambda digit: _put(self._keys_up, digit)
+        to_owner = self.services.media.to_owner
+        rtp.on_first_packet = to_owner(self._first_packet.set)
+        rtp.on_digit = to_owner(lambda digit: _put(self._keys_up, digit))
 
     def connect(self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup) -> None:
         """The phone is connected: let both sides hear each other from the next tick on."""
@@ -195,7 +197,7 @@ class Call:
         assert self.rtp is not None, "media is agreed before a call is connected"
         if self._leg is not None:
             self._leg.stop()
-        self._leg = MediaLeg(self.rtp, media, self.services.media_clock, self._recording)
+        self._leg = MediaLeg(self.rtp, media, self.services.media, self._recording)
         self._leg.start()
 
     async def converse(self) -> Ending:
@@ -221,6 +223,8 @@ class Call:
                 await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
                 await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
+            if self._leg is not None:
+                await self._leg.stopped()
             await self.media.close()
             if self._recording is not None and (file := await self._recording.close()) is not None:
                 self.record.emit("recording.ready", **file.to_event())
@@ -361,7 +365,7 @@ class Call:
 
     async def _key_from_phone(self, digit: str) -> None:
         if self.direct is not None:
-            self.direct.link.press(digit)
+            self.services.media.post(self.direct.link.press, digit)
         await self.caller.publish_digit(digit)
 
     async def _key_from_room(self, digit: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from telephony.audio.frame import Samples
-    from telephony.rtp.clock import MediaClock
+    from telephony.rtp.thread import MediaThread
 
 FREQUENCY_HZ = 425.0
 ON_S, PERIOD_S = 1.0, 5.0
@@ -28,11 +28,11 @@ class DialTone:
     """The tone, a frame each tick from ``start`` to ``stop``.
 
     Args:
-        play: takes the next 20 ms.
+        play: takes the next 20 ms, on the media thread.
     """
 
-    def __init__(self, clock: MediaClock, play: Callable[[Samples], None]) -> None:
-        self._clock = clock
+    def __init__(self, thread: MediaThread, play: Callable[[Samples], None]) -> None:
+        self._thread = thread
         self._play = play
         self._tick_number = 0
         self._on = False
@@ -41,13 +41,13 @@ class DialTone:
         """Play from the next tick on; harmless when repeated."""
         if not self._on:
             self._on = True
-            self._clock.add(self._tick)
+            self._thread.post(self._thread.clock.add, self._tick)
 
     def stop(self) -> None:
         """Play no more; harmless when repeated."""
         if self._on:
             self._on = False
-            self._clock.remove(self._tick)
+            self._thread.post(self._thread.clock.remove, self._tick)
 
     def _tick(self) -> None:
         self._play(frame_of_tone(self._tick_number))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from telephony.clock import Clock
     from telephony.dispatch.client import DispatchClient, Job
     from telephony.dispatch.messages import JobState
+    from telephony.rtp.thread import MediaThread
 
 log = get_logger(__name__)
 
@@ -52,6 +53,7 @@ class DirectLine:
     Args:
         folder: where the call's sockets lie.
         order: whom to send for.
+        media: the thread on which the call's end of the socket lives.
 
     Attributes:
         link: the call's end of the socket.
@@ -63,12 +65,19 @@ class DirectLine:
     """
 
     def __init__(
-        self, clock: Clock, folder: Path, dispatcher: DispatchClient, order: AgentOrder, call_id: str
+        self,
+        clock: Clock,
+        folder: Path,
+        dispatcher: DispatchClient,
+        order: AgentOrder,
+        call_id: str,
+        media: MediaThread,
     ) -> None:
         self.link = BridgeEnd(folder, clock, call_id)
-        self.link.on_ready = self._ready
-        self.link.on_here = self._here
-        self.link.on_gone = self._gone
+        self.link.on_ready = media.to_owner(self._ready)
+        self.link.on_here = media.to_owner(self._here)
+        self.link.on_gone = media.to_owner(self._gone)
+        self._media = media
         self.on_here: Callable[[bool], None] | None = None
         self.on_ready: Callable[[], None] | None = None
         self.on_failed: Callable[[], None] | None = None
@@ -109,7 +118,7 @@ class DirectLine:
     def answered(self) -> None:
         """The call was answered."""
         self._answered = True
-        self.link.answered()
+        self._media.post(self.link.answered)
 
     def close(self, cause: str) -> None:
         """The call is over; harmless when repeated."""
@@ -118,7 +127,7 @@ class DirectLine:
         self._closed = True
         if self._task is not None:
             self._task.cancel()
-        self.link.close(cause)
+        self._media.post(self.link.close, cause)
         if self._job is not None and not self._arrived:
             self._dispatcher.abandon(self._job)
 
@@ -133,7 +142,7 @@ class DirectLine:
         self, until: float, *, persistent: bool, on_reserved: Callable[[], None] = lambda: None
     ) -> None:
         attributes = {
-            job_attributes.LINK: self.link.listen(),
+            job_attributes.LINK: await self._media.run(self.link.listen),
             job_attributes.CALL_ID: self._call_id,
         }
         if self.link.job_id:
@@ -153,13 +162,13 @@ class DirectLine:
                 persistent=persistent,
             )
         except DispatchError:
-            self.link.stop_listening()
+            self._media.post(self.link.stop_listening)
             raise
 
     def _here(self) -> None:
         self._arrived = True
         if self._answered:
-            self.link.answered()
+            self._media.post(self.link.answered)
         if not self._answered and self.on_here is not None:
             self.on_here(True)
 
@@ -237,8 +246,8 @@ class DirectLine:
         finally:
             reminding.cancel()
             await asyncio.gather(reminding, return_exceptions=True)
-        self.link.stop_listening()
-        self.link.cut()
+        self._media.post(self.link.stop_listening)
+        self._media.post(self.link.cut)
         await asyncio.sleep(self._say(Clip.GOODBYE))
         if self.on_ending is not None:
             self.on_ending(ending.AGENT_LOST)
@@ -251,7 +260,7 @@ class DirectLine:
     def _say(self, clip: Clip) -> float:
         """Play a clip from the next tick on; returns the seconds until the caller has heard it."""
         pcm = self.link.clip(clip)
-        self.link.playout.play_clip(pcm)
+        self._media.post(self.link.playout.play_clip, pcm)
         return len(pcm) / _BYTES_PER_S + _CLIP_TAIL_S
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -265,6 +265,7 @@ class InboundCall:
                 clock=self._services.clock,
                 jitter_buffer_ms=config.jitter_buffer_ms,
                 symmetric=config.symmetric_rtp,
+                loop=self._services.media.loop,
             )
         except RtpError as error:
             return refusal.no_port(error)
@@ -284,7 +285,12 @@ class InboundCall:
         assert services.dispatcher is not None, "it serves the agent"
         assert services.config.link_dir is not None, "checked with audio_path"
         direct = DirectLine(
-            services.clock, services.config.link_dir, services.dispatcher, order, self._record.call_id
+            services.clock,
+            services.config.link_dir,
+            services.dispatcher,
+            order,
+            self._record.call_id,
+            services.media,
         )
         self._call.use_direct(direct)
         gate = self._new_gate()

@@ -63,7 +63,7 @@ class OutboundCall:
         self._record = record
         self._call = DialledCall(services, record, keys=order.keys)
         self._call.bye_headers = dict(order.attributes_to_headers)
-        self._tone = DialTone(services.media_clock, lambda frame: self._call.media.feed(frame))
+        self._tone = DialTone(services.media, lambda frame: self._call.media.feed(frame))
         self._sip_call_id_full = new_call_id()
         self._joining: asyncio.Task[DialFailure | None] | None = None
         self._publishing: asyncio.Task[None] | None = None
@@ -155,6 +155,7 @@ class OutboundCall:
                 clock=self._services.clock,
                 jitter_buffer_ms=config.jitter_buffer_ms,
                 symmetric=config.symmetric_rtp,
+                loop=self._services.media.loop,
             )
         except RtpError as error:
             return outbound_failure.no_room(error)

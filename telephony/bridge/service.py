@@ -34,8 +34,8 @@ from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
-from telephony.rtp.clock import MediaClock
 from telephony.rtp.ports import PortPool
+from telephony.rtp.thread import MediaThread
 from telephony.sip.endpoint import SipEndpoint
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class BridgeService:
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
         self._endpoint = SipEndpoint(self._clock)
         self._endpoint.on_invite = self._on_invite
-        self._media_clock = MediaClock(self._clock)
+        self._media = MediaThread()
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
@@ -122,7 +122,7 @@ class BridgeService:
             self._services = CallServices(
                 config,
                 self._clock,
-                self._media_clock,
+                self._media,
                 ports,
                 IoService(self._rpc),
                 rooms,
@@ -130,7 +130,7 @@ class BridgeService:
                 self._recorder,
             )
             await _warm_up()
-            self._media_clock.start()
+            self._media.start()
             await self._endpoint.start(
                 config.listen_ip, config.sip_port, advertised_host=config.advertised_ip
             )
@@ -198,7 +198,7 @@ class BridgeService:
         """Prometheus text."""
         return self._metrics.render(
             active=self.active_calls,
-            lateness=self._media_clock.lateness,
+            lateness=self._media.clock.lateness,
             bus_connected=self._bus.connected,
         )
 
@@ -318,7 +318,7 @@ class BridgeService:
         await self._internal.close()
         if self._endpoint.stack.transports:
             await self._endpoint.close()
-        self._media_clock.stop()
+        await self._media.stop()
         await asyncio.to_thread(self._recorder.close)
         if self._services is not None:
             if self._services.dispatcher is not None:
