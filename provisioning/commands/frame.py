@@ -7,11 +7,13 @@ told in one sentence too, and ``TRUNKLINE_DEBUG=1`` shows the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import signal
 import sys
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
@@ -29,7 +31,7 @@ from telephony.errors import ConfigError, TrunklineError
 from telephony.logs import configure_structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from rich.text import Text
 
@@ -139,10 +141,9 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
     """Run a command's work and leave with its exit code."""
     _quiet_logs()
     screen = Screen(output)
-    # A service manager's or a CI job's way to stop is no other than Ctrl-C's: what was begun is finished.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        code = asyncio.run(work(screen))
+        with _stopped_as_by_ctrl_c():
+            code = asyncio.run(work(screen))
     except TrunklineError as error:
         screen.fail(error)
         code = error.exit_code
@@ -163,6 +164,19 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
         screen.fail(unforeseen)
         code = 1
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """A service manager's or a CI job's SIGTERM is a Ctrl-C: what was begun is finished, then it ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read(path: Path, screen: Screen, *, line: RunningLine | None = None, notes: bool = False) -> LoadedConfig:
