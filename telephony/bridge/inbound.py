@@ -109,6 +109,12 @@ class InboundCall:
             self._gate.refuse(self._stopping)
         self._call.end(ending.BRIDGE_STOPPED)
 
+    def ask_for_credentials(self) -> None:
+        """Send the challenge once ``run`` gave None and the call is forgotten: it comes back at once."""
+        self._invite.respond(
+            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._challenge)]
+        )
+
     async def run(self) -> Refusal | Ending | None:
         """Carry the call from here to its end, which is written down unless it is a refusal.
 
@@ -495,12 +501,6 @@ class InboundCall:
             self._gate.close()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
-        elif self._challenge:
-            self._invite.respond(
-                407,
-                "Proxy Authentication Required",
-                headers=[("Proxy-Authenticate", self._challenge)],
-            )
         if self._joining is not None and not self._joining.done():
             await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
             if not self._joining.done():

@@ -56,6 +56,11 @@ class CallRecord:
         start = min(self._marks.values(), default=0.0)
         return {name: round((at - start) * 1000, 1) for name, at in self._marks.items()}
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is an event of the call already."""
+        return self._spool is not None
+
     def emit(self, event_type: EventType, **data: Any) -> None:
         """Write an event down; ``data`` are JSON values."""
         if self._events_dir is None:

@@ -26,6 +26,7 @@ from telephony.bridge.metrics import BridgeMetrics
 from telephony.bridge.outbound import OutboundCall
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
+from telephony.bridge.register import Registrations
 from telephony.bridge.rpc_client import RpcClient
 from telephony.bridge.sip_internal import SipInternal
 from telephony.bridge.trunk_auth import TrunkAuth
@@ -69,6 +70,9 @@ class BridgeService:
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
         self._endpoint = SipEndpoint(self._clock)
         self._endpoint.on_invite = self._on_invite
+        accounts = [section.to_account() for section in config.sip_registrations]
+        self._registrations = Registrations(accounts, self._endpoint, self._clock)
+        self._numbers = {one.username: one.number for one in accounts if one.number}
         self._media = MediaThread()
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
@@ -124,7 +128,7 @@ class BridgeService:
                 self._clock,
                 self._media,
                 ports,
-                IoService(self._rpc),
+                IoService(self._rpc, self._numbers),
                 rooms,
                 dispatcher,
                 self._recorder,
@@ -132,7 +136,7 @@ class BridgeService:
             await _warm_up()
             self._media.start()
             await self._endpoint.start(
-                config.listen_ip, config.sip_port, advertised_host=config.advertised_ip
+                config.listen_ip, config.sip_port, advertised_host=config.advertised_ip, tcp=True
             )
             await self._internal.start()
             if config.health_port is not None:
@@ -142,6 +146,7 @@ class BridgeService:
             raise
         if config.ready_file is not None:
             _write_ready(config.ready_file, self.sip_port, self.health_port)
+        self._registrations.start()
         log.info("bridge_ready", sip_port=self.sip_port, health_port=self.health_port)
 
     def refuse_new_calls(self) -> None:
@@ -169,6 +174,7 @@ class BridgeService:
 
     async def stop(self) -> None:
         """End what is left and close everything; bounded."""
+        await self._registrations.close()
         await self.cut()
         await self._last_words()
         await self._close()
@@ -184,7 +190,8 @@ class BridgeService:
             return 503, "no redis"
         if self._is_full():
             return 429, "at the limit of calls"
-        return 200, "ok"
+        trouble = self._registrations.trouble()
+        return 200, f"ok, but {trouble}" if trouble else "ok"
 
     def endpoint_stats(self) -> EndpointStats:
         """What SIP has under way."""
@@ -200,6 +207,7 @@ class BridgeService:
             active=self.active_calls,
             lateness=self._media.clock.lateness,
             bus_connected=self._bus.connected,
+            registered=self._registrations.states(),
         )
 
     # Calls
@@ -248,9 +256,11 @@ class BridgeService:
     async def _carry(
         self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
     ) -> None:
+        asks = False
         try:
             async with self._internal.transfers(sip_call_id, call.call):
                 result = await call.run()
+            asks = result is None
             if isinstance(result, Ending):
                 self._recent.forget(key)
                 self._metrics.ended(result.name, record)
@@ -262,6 +272,8 @@ class BridgeService:
             log.exception("call_task_failed", call_id=record.call_id)
         finally:
             self._forget(sip_call_id)
+        if asks:
+            call.ask_for_credentials()
 
     def _dial(self, order: DialOrder) -> OutboundCall:
         services = self._services
@@ -296,7 +308,8 @@ class BridgeService:
 
     def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
         self._metrics.refused(refused.status, refused.field)
-        if not self._allowance.take():
+        # What has begun is ended in the record, however many are refused.
+        if not record.begun and not self._allowance.take():
             return
         if unsaid := self._allowance.take_refused():
             log.warning("refusals_not_logged", count=unsaid)
