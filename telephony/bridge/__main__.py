@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
+from telephony.bridge.left_calls import end_left_calls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
 from telephony.errors import TrunklineError
@@ -53,6 +54,9 @@ async def _run(config: BridgeConfig) -> None:
     loop.add_signal_handler(signal.SIGINT, cut.set)
     service = BridgeService(config)
     await service.start()
+    if config.events_dir is not None:
+        # A bridge that was killed could not say how its calls ended.
+        await asyncio.to_thread(end_left_calls, config.events_dir)
     try:
         await _first(drain.wait(), cut.wait())
         if not cut.is_set():

@@ -74,6 +74,9 @@ SERVER_LOST = Ending(
     "server_lost", "line", "The connection to livekit-server was lost and did not come back.", "server_lost"
 )
 BRIDGE_STOPPED = Ending("bridge_stopped", "line", "The bridge was stopped.", "shutdown")
+BRIDGE_LOST = Ending(
+    "bridge_lost", "line", "The SIP bridge stopped without a word during the call.", "bridge_lost"
+)
 BRIDGE_FAILED = Ending("bridge_failed", "line", "The bridge failed on this call.", "line_ended")
 
 _BY_REASON: dict[int, Ending] = {

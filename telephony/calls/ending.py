@@ -112,7 +112,7 @@ def _of_unanswered_inbound(record: CallRecord) -> End:
     if bridge.get("ended_by") == EndedBy.CALLER or bridge.get("sip_status") == 487:
         return _end(record, Outcome.ABANDONED, {**bridge, "ended_by": EndedBy.CALLER}, "abandoned")
     if bridge:
-        return _end(record, Outcome.REFUSED_BY_US, bridge, "refused")
+        return _end(record, _stated(bridge, Outcome.REFUSED_BY_US), bridge, "refused")
     if job.get("ended_by") == EndedBy.CALLER:
         return _end(record, Outcome.ABANDONED, {"at": job["at"]}, "abandoned")
     if report := job or _report(record, "reconciler") or _report(record, "dispatcher"):

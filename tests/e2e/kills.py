@@ -234,7 +234,7 @@ class KillDrill:
                 trial.problems.append(f"it was refused with {trial.status}, not {found['sip_status']}")
             case "hung_up_on" if trial.code not in _TRUE_CODES.get(trial.part, set()):
                 trial.problems.append(f"the line hung up, but the record says {said}")
-            case "vanished" if trial.part == "bridge" and trial.code not in ("bridge_lost", "vanished"):
+            case "vanished" if trial.part == "bridge" and trial.code != "bridge_lost":
                 trial.problems.append(f"the bridge died, but the record says {said}")
 
     async def _nothing_left(self, trial: Trial, call: PhoneCall, within_s: float) -> None:
