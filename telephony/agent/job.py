@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from telephony import logs
+from telephony.agent import orphans
 from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
 from telephony.agent.hangup import HangUp
@@ -54,6 +55,7 @@ async def entrypoint(ctx: JobContext) -> None:
     try:
         settings = ctx.proc.userdata.get(_SETTINGS) or AgentSettings.from_environment()
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
+        orphans.note(settings.journals, ctx.job)
         shelf = ctx.proc.userdata.get(_SHELF) or AssistantShelf(settings.assistant_directories)
         assistant = shelf.get(name)
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
@@ -74,6 +76,9 @@ async def on_session_end(ctx: JobContext) -> None:
     call = ctx.proc.userdata.get(_CALL)
     if isinstance(call, Call):
         await call.finish()
+    settings = ctx.proc.userdata.get(_SETTINGS)
+    if isinstance(settings, AgentSettings):
+        orphans.settle(settings.journals, ctx.job.id)
 
 
 def assistant_name(metadata: str, default: str) -> str:
