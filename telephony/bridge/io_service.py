@@ -123,10 +123,15 @@ def describe_call(request: SipRequest, source_ip: str, call_id: str) -> Any:
 
 
 class IoService:
-    """Typed calls to livekit-server over the bus."""
+    """Typed calls to livekit-server over the bus.
 
-    def __init__(self, client: RpcClient) -> None:
+    Args:
+        numbers: by login: the number that stands for a line whose carrier calls its login.
+    """
+
+    def __init__(self, client: RpcClient, numbers: Mapping[str, str] | None = None) -> None:
         self._client = client
+        self._numbers = dict(numbers or {})
 
     async def authenticate(self, call: Any) -> TrunkAuthentication:
         """Ask which trunk takes this INVITE.
@@ -135,6 +140,7 @@ class IoService:
             BusError: nobody answered, or more than one trunk matches (``failed_precondition``).
         """
         sender = getattr(call, "from")
+        self._name_line(call)
         request = wire.GetSIPTrunkAuthenticationRequest(
             call=call,
             sip_call_id=call.lk_call_id,
@@ -163,6 +169,7 @@ class IoService:
             BusError: nobody answered, or the server failed.
         """
         sender = getattr(call, "from")
+        self._name_line(call)
         request = wire.EvaluateSIPDispatchRulesRequest(
             call=call,
             sip_trunk_id=trunk_id,
@@ -177,6 +184,10 @@ class IoService:
             "EvaluateSIPDispatchRules", request, wire.EvaluateSIPDispatchRulesResponse
         )
         return read_dispatch(answer, trunk_id)
+
+    def _name_line(self, call: Any) -> None:
+        """Have trunk and rules found by the line's number: carriers write the login into To."""
+        call.to.user = self._numbers.get(call.to.user, call.to.user)
 
 
 def read_dispatch(answer: Any, trunk_id: str) -> Dispatch:

@@ -124,6 +124,7 @@ async def test_the_phone_hears_the_ringing_tone_meanwhile(line: TestLine, called
         first = asyncio.create_task(_transfer(line, play_dialtone=True))
         await until(lambda: abs(dominant_frequency(leg.samples(0.2), 8000) - 425) < 15)
         again = asyncio.create_task(_transfer(line, play_dialtone=True))
+        await asyncio.sleep(0.2)
         with pytest.raises(api.ServerError) as caught:
             await _transfer(line, target="tel:+15550199")
         assert caught.value.code == "invalid_argument"
