@@ -39,6 +39,7 @@ log = get_logger(__name__)
 _POLL_S = 1.0
 _RETRY_S = 1.0
 _STOP_S = 5.0
+_MARGIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Sender:
         self._observer = observer
         self._paces: dict[str, Pace] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: set[tuple[str, str]] = set()
         self._stopping = False
         self._retry_at: datetime | None = None
 
@@ -157,13 +159,15 @@ class Sender:
             claimed = await self._desk.claim(endpoint_id, places)
         except StoreError:
             await asyncio.sleep(_RETRY_S)
-        finally:
-            pace.in_flight -= places - len(claimed.lanes)
+        # A lane whose lease ran out while we are still at it comes back to us: it is not begun twice.
+        lanes = [lane for lane in claimed.lanes if (lane.endpoint_id, lane.call_id) not in self._lanes]
+        pace.in_flight -= places - len(lanes)
         if claimed.endpoint is None:
             return
-        if pace.failing_since is None:
-            pace.failing_since = claimed.endpoint["failing_since"]
-        for lane in claimed.lanes:
+        # What the record says holds: an operator may have switched it on again, another sender been answered.
+        pace.failing_since = claimed.endpoint["failing_since"]
+        for lane in lanes:
+            self._lanes.add((lane.endpoint_id, lane.call_id))
             self._own(self._work(lane, claimed.endpoint, pace))
 
     async def _work(self, lane: Lease, endpoint: RowMapping, pace: Pace) -> None:
@@ -174,6 +178,7 @@ class Sender:
         except Exception:
             log.exception("delivery_failed", endpoint_id=lane.endpoint_id, call_id=lane.call_id)
         finally:
+            self._lanes.discard((lane.endpoint_id, lane.call_id))
             pace.in_flight -= 1
             if pace.worthwhile(utc_now()):
                 self._wake.set()
@@ -183,21 +188,30 @@ class Sender:
             await self._desk.finish(Step(lane.endpoint_id, lane.call_id, None, utc_now()))
             return
         signing = endpoints.valid_secrets(endpoint["secrets"], utc_now())
+        until = lane.until
         for place, due in enumerate(lane.deliveries, start=1):
+            if utc_now() >= until:
+                # Held up for longer than the lease, as by a database that was away: it may be another's now.
+                log.warning("lease_ran_out", endpoint_id=lane.endpoint_id, call_id=lane.call_id)
+                return
             result = await self._poster.post(endpoint["url"], due.event.payload(), signing)
             now = utc_now()
             self._observer.attempted(lane.endpoint_id, result, (now - due.created_at).total_seconds())
             last = place == len(lane.deliveries) or not result.delivered or self._stopping
-            step = self._step(lane, due, result, now, last=last)
+            step = self._step(lane, due, result, now, last=last, until=until)
             if not await self._desk.finish(step):
                 return
+            if step.renew:
+                until = now + timedelta(seconds=self._options.lease_s)
             if step.due_at is not None and step.due_at > now:
                 self._retry_at = min(self._retry_at or step.due_at, step.due_at)
             await self._learn(endpoint, pace, result, now)
             if last:
                 return
 
-    def _step(self, lane: Lease, due: Due, result: Result, now: datetime, *, last: bool) -> Step:
+    def _step(
+        self, lane: Lease, due: Due, result: Result, now: datetime, *, last: bool, until: datetime
+    ) -> Step:
         status, due_at = "delivered", now if last else None
         if not result.delivered:
             again = self._options.schedule.next_attempt(
@@ -223,8 +237,9 @@ class Sender:
             result.error,
             result.response,
         )
-        # Renewed when half of it is over, not at every step: each renewal is a row written.
-        renew = (lane.until - now).total_seconds() < self._options.lease_s / 2
+        # Renewed when the next attempt might outlast it, not at every step: each renewal is a row written.
+        left_s = (until - now).total_seconds()
+        renew = left_s < max(self._options.lease_s / 2, self._poster.timeout_s + _MARGIN_S)
         return Step(lane.endpoint_id, lane.call_id, tried, due_at, renew)
 
     async def _learn(self, endpoint: RowMapping, pace: Pace, result: Result, now: datetime) -> None:

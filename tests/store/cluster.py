@@ -86,6 +86,22 @@ class Cluster:
         )
         return done.returncode
 
+    def limit_files(self, size: int | None) -> None:
+        """Let no file of the server grow beyond so many bytes, as on a full disk; None lifts the limit.
+
+        Its write-ahead log lies in files of 16 MiB, and without that it stops: allow at least as much.
+        """
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        soft = "unlimited" if size is None else str(size)
+        for each in (str(pid), *children):
+            # One that has ended meanwhile needs no limit.
+            subprocess.run(
+                [*self._as_postgres, "prlimit", "--pid", each, f"--fsize={soft}:"],
+                check=False,
+                capture_output=True,
+            )
+
     def url(self, name: str) -> str:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{name}?host={self.folder}"
