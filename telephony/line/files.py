@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from telephony.line.registrations import registrations
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -112,6 +114,8 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         content["recording"] = {"directory": str(links.recordings), "format": config.recording.format}
     if section.nat_1_to_1_ip:
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
+    if lines := registrations(config):
+        content["sip_registrations"] = lines
     return content
 
 
