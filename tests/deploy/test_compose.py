@@ -224,6 +224,14 @@ def test_secrets_come_from_files_that_git_and_docker_do_not_see() -> None:
     assert (ROOT / ".dockerignore").read_text().split("\n")[1] == "*"
 
 
+def test_the_api_reads_what_the_worker_tells() -> None:
+    """Both work on one volume, and the api empties the folder in which the worker leaves its events."""
+    api, worker = services()["api"], services()["worker"]
+    assert api["environment"]["TRUNKLINE_SPOOL"] == f"{worker['environment']['TRUNKLINE_DATA']}/events"
+    assert "data:/data" in api["volumes"]
+    assert "data:/data" in worker["volumes"]
+
+
 def test_names_that_are_used_are_declared() -> None:
     """Every secret, volume, dependency and mounted file that a service names exists."""
     content = document(BASE)
