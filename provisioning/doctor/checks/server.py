@@ -57,7 +57,8 @@ async def key(patient: Patient) -> list[Finding]:
     try:
         lives = await patient.lives()
     except LiveKitError as error:
-        return [problem("server.key", error.message, error.fix or "")]
+        fix = error.fix or "Set livekit.api_key and livekit.api_secret to a pair from the server's own keys."
+        return [problem("server.key", error.message, fix)]
     text = f"the key may administer SIP; there are {len(lives)} trunks and rules."
     if len(secret) < _SHORTEST_SECRET:
         text = f"the key works, but its secret has only {len(secret)} characters."
