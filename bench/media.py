@@ -169,7 +169,7 @@ async def _call(name: str, folder: Path, to: str, said: dict[str, Samples], opti
         "impairment": LINES[name],
     }
     content = {"name": name, "settings": settings, "steps": [*steps, {"wait": 4.0}, "hang_up"]}
-    script = parse_script(yaml.safe_dump(content))
+    script = parse_script(json.dumps(content))
     invited: list[float] = []
 
     def watch(event: CallerEvent) -> None:
@@ -360,7 +360,7 @@ async def _punctual(options: Any, report: Report) -> None:
 
             async def dial(content: dict[str, Any], number: int) -> CallReport:
                 settings = {"from_user": f"+1555010{4000 + number}", "max_duration_s": 600.0}
-                script = parse_script(yaml.safe_dump({**content, "settings": settings}))
+                script = parse_script(json.dumps({**content, "settings": settings}))
                 return await run_script(script, info.sip, voice=_Fixed(said))
 
             calls = [asyncio.create_task(dial(long, number)) for number in range(10)]
