@@ -47,6 +47,8 @@ _REFUSED = {
     "not_found": "There is no SIP service at this address: is it livekit-server's?",
     "unavailable": "The server has no Redis, or is starting.",
 }
+_CODES = {401: "unauthenticated", 403: "permission_denied", 404: "not_found", 503: "unavailable"}
+"""For answers from before its SIP service, which have no code."""
 
 
 class SipService:
@@ -220,9 +222,10 @@ class SipService:
 
     def _refused(self, error: api.ServerError) -> LiveKitError:
         retryable = error.status >= 500 and error.code not in {"unimplemented"}
+        fix = _REFUSED.get(error.code) or _REFUSED.get(_CODES.get(error.status, ""))
         text = error.message or f"HTTP status {error.status}"
         return LiveKitError(
-            f"livekit-server refused: {text}.", fix=_REFUSED.get(error.code), retryable=retryable
+            f"livekit-server at {self._host} refused: {text.rstrip('.')}.", fix=fix, retryable=retryable
         )
 
 
