@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REPORT_WAIT_S = 3.0
 """How long the other witnesses are waited for once one has reported the end."""
 
+BRIDGE_WAIT_S = 10.0
+"""How long the bridge is waited for where it has the call: a caller may still be there when a job is gone."""
+
 DEPARTURE_WAIT_S = 8.0
 """How long a report is waited for once LiveKit says that the caller or the room is gone."""
 
@@ -60,7 +63,9 @@ def settle_delay(record: CallRecord) -> float | None:
         expected.add("job")
     if reported and expected <= reported:
         return 0.0
-    return REPORT_WAIT_S if reported else DEPARTURE_WAIT_S
+    if not reported:
+        return DEPARTURE_WAIT_S
+    return BRIDGE_WAIT_S if "bridge" in expected - reported else REPORT_WAIT_S
 
 
 def was_answered(record: CallRecord) -> bool:

@@ -152,6 +152,9 @@ class KillDrill:
     def _jobs(self, call: PhoneCall) -> list[int]:
         return [int(each.data["pid"]) for each in self._spooled(call) if each.type == "agent.started"]
 
+    def _living_jobs(self, call: PhoneCall) -> list[int]:
+        return [pid for pid in self._jobs(call) if psutil.pid_exists(pid)]
+
     def _spooled(self, call: PhoneCall) -> list[Event]:
         return events_of(self._line.data.events, call.invite.call_id)
 
@@ -239,13 +242,17 @@ class KillDrill:
 
     async def _nothing_left(self, trial: Trial, call: PhoneCall, within_s: float) -> None:
         """One end, no room, no job, no dialog, no event that is not in the record."""
+        began = time.monotonic()
         try:
             await until(self._is_idle, timeout_s=within_s)
         except TimeoutError:
             trial.problems.append(await self._what_is_left())
-        alive = [pid for pid in self._jobs(call) if psutil.pid_exists(pid)]
-        if alive:
-            trial.problems.append(f"its job's process {alive} lives")
+        try:
+            await until(
+                lambda: not self._living_jobs(call), timeout_s=max(1.0, within_s - (time.monotonic() - began))
+            )
+        except TimeoutError:
+            trial.problems.append(f"its job's process {self._living_jobs(call)} lives")
         if not trial.call_id:
             return
         events = await self.events(trial.call_id)
