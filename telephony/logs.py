@@ -31,9 +31,19 @@ def _protect(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     for key, value in event.items():
         if any(word in key for word in _SECRET_WORDS):
             event[key] = "***"
-        elif isinstance(value, str) and key not in _PLAIN_FIELDS:
-            event[key] = mask_all(value)
+        elif key not in _PLAIN_FIELDS:
+            event[key] = _hidden(value)
     return event
+
+
+def _hidden(value: Any) -> Any:
+    """A field's value with every number in its texts masked."""
+    if isinstance(value, str):
+        return mask_all(value)
+    if isinstance(value, dict):
+        protected: dict[Any, Any] = {key: _hidden(item) for key, item in value.items()}
+        return protected
+    return [_hidden(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class JsonFormatter(logging.Formatter):
@@ -44,11 +54,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": mask_all(record.getMessage()),
         }
         line.update({key: value for key, value in record.__dict__.items() if key not in _STANDARD})
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            # What went wrong often quotes what somebody dialled.
+            line["exception"] = mask_all(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

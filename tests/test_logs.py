@@ -51,3 +51,18 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
     line = json.loads(capsys.readouterr().err)
     assert line["level"] == "error"
     assert "broken pipe" in line["exception"]
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_numbers_are_masked_wherever_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    """In lists and tables, in what another library says, and in the words of an exception."""
+    logs.configure()
+    logs.get_logger("test").info("seen", rooms=["call_+74951234567_x"], people={"caller": "+74951234567"})
+    logging.getLogger("library").warning("no route to %s", "+74951234567")
+    try:
+        raise ValueError("+74951234567 is busy")
+    except ValueError:
+        logs.get_logger("test").exception("call_failed")
+    printed = capsys.readouterr().err
+    assert "4951234567" not in printed
+    assert printed.count("+74*******67") >= 4
