@@ -20,7 +20,8 @@ from telephony.bridge.dial_tone import DialTone
 from telephony.bridge.dialled_call import DialledCall
 from telephony.bridge.inbound import is_private
 from telephony.bridge.watch import Limits
-from telephony.errors import BusError, LiveKitError, RtpError, SdpError, SipError, SipTimeoutError
+from telephony.calls import job_attributes
+from telephony.errors import BusError, LinkError, LiveKitError, RtpError, SdpError, SipError, SipTimeoutError
 from telephony.logs import get_logger
 from telephony.rtp.session import RtpSession
 from telephony.sip.identifiers import new_call_id
@@ -63,7 +64,7 @@ class OutboundCall:
         self._record = record
         self._call = DialledCall(services, record, keys=order.keys)
         self._call.bye_headers = dict(order.attributes_to_headers)
-        self._tone = DialTone(services.media, lambda frame: self._call.media.feed(frame))
+        self._tone = DialTone(services.media, self._call.play_to_room)
         self._sip_call_id_full = new_call_id()
         self._joining: asyncio.Task[DialFailure | None] | None = None
         self._publishing: asyncio.Task[None] | None = None
@@ -179,9 +180,12 @@ class OutboundCall:
     async def _join(self) -> DialFailure | None:
         order, rooms = self._order, self._services.rooms
         given = {**order.attributes, attributes.CALL_STATUS: "dialing"}
+        given.pop(job_attributes.LINK, None)
         try:
+            if link := await self._call.offer_line():
+                given[job_attributes.LINK] = link
             await self._call.caller.join(order.room.ws_url or rooms.url, rooms.token(order.room, given))
-        except LiveKitError as error:
+        except (LiveKitError, LinkError) as error:
             return outbound_failure.no_room(error)
         self._record.mark("joined")
         self._call.joined.set()
@@ -190,7 +194,7 @@ class OutboundCall:
     async def _publish(self) -> None:
         """Beside the dialling: the phone is not kept waiting for it."""
         try:
-            await self._call.media.start()
+            await self._call.publish()
         except LiveKitError as error:
             log.warning("track_not_published", call_id=self._record.call_id, reason=error.message)
             self._call.end(ending.SERVER_LOST)
@@ -290,6 +294,7 @@ class OutboundCall:
             attributes.CALL_TAG: attributes.clean(response.to.tag or ""),
             attributes.CALL_ID_FULL: attributes.clean(invite.call_id),
         }
+        call.settle_path()
         call.connect(session, self._limits(), tasks)
         self.placed.set(None)
         self._record.emit("call.answered", codec=answer.codec, audio_path=call.media.name)

@@ -13,7 +13,7 @@ from livekit.protocol.models import DisconnectReason
 
 from telephony.bridge.ending import Ending
 from telephony.calls.outcomes import sip_verdict
-from telephony.errors import BusError, LiveKitError, RtpError, SdpError, SipError
+from telephony.errors import BusError, LinkError, LiveKitError, RtpError, SdpError, SipError
 
 _CODES: dict[str, tuple[int, ...]] = {
     "invalid_argument": (
@@ -147,7 +147,7 @@ def connection_failed(error: SipError) -> DialFailure:
     )
 
 
-def no_room(error: LiveKitError | RtpError | str) -> DialFailure:
+def no_room(error: LiveKitError | LinkError | RtpError | str) -> DialFailure:
     """The call could not be begun on our side; nobody was rung."""
     sentence = error if isinstance(error, str) else error.message
     return DialFailure(
