@@ -64,14 +64,17 @@ class Watchdog:
     def __init__(self, server: AgentServer, *, url: str, api_key: str, api_secret: str, notes: Path) -> None:
         self._server = server
         self._notes = notes
-        self._adopting = False
         self._credentials = (url, api_key, api_secret)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._adoption: asyncio.Task[None] | None = None
         server.on("worker_started", lambda: self._attach(server))
         server.on("worker_registered", lambda *_: self._adopt_once())
 
     async def aclose(self) -> None:
         """Wait for calls that are being rescued; each has its limit."""
+        if self._adoption is not None:
+            self._adoption.cancel()
+            await asyncio.gather(self._adoption, return_exceptions=True)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _attach(self, server: AgentServer) -> None:
@@ -89,9 +92,8 @@ class Watchdog:
 
     def _adopt_once(self) -> None:
         """After the first registration, not after each time that the server was away."""
-        if not self._adopting:
-            self._adopting = True
-            self._spawn(self._adopt())
+        if self._adoption is None:
+            self._adoption = asyncio.create_task(self._adopt())
 
     async def _adopt(self) -> None:
         loop = asyncio.get_running_loop()
