@@ -31,7 +31,7 @@ _FORMS = {
 _OWN_TESTS = "test_a_run_whose_logs_"
 """How the tests of this plugin begin, which leak on purpose."""
 
-_OTHERS = frozenset({"livekit-server.log", "redis.log", "postgres.log", "server.log"})
+_OTHERS = frozenset({"livekit-server.log", "livekit.log", "redis.log", "postgres.log", "server.log"})
 _LONGEST = 50_000_000
 _SHORTEST_SECRET = 12
 _SHOWN = 20
