@@ -76,7 +76,7 @@ def answer(name: str, *arguments: str, file: Path | str = SHIPPED, code: int = O
 
 def test_every_command_says_how_it_is_used() -> None:
     """--help has an example, --config and --output."""
-    for name in COMMANDS:
+    for name in [*COMMANDS, "carriers"]:
         result = CliRunner().invoke(app, [name, "--help"])
         assert result.exit_code == OK
         for words in (f"Example: provision {name}", "--config", "--output"):
@@ -230,7 +230,7 @@ HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size
 def test_hostile_strings_are_refused_with_a_place_or_written_and_read_back(
     label: str, number: str, header: str, value: str, livekit: LiveKit, tmp_path: Path
 ) -> None:
-    """Names, numbers, headers: a problem with its line, or an apply that plans to nothing; nothing escapes."""
+    """A problem with its line, or an apply that plans to nothing; nothing escapes onto the screen."""
     livekit.forget_everything()
     tree = {
         "livekit": {
