@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from telephony.sip.incoming import IncomingInvite, IncomingRequest
     from telephony.sip.message import SipRequest
     from telephony.sip.session import DialogSession
+    from telephony.sip.transport import Loss
 
 
 @dataclass
@@ -120,8 +121,14 @@ class CalledPhone:
     """
 
     def __init__(
-        self, *, username: str = "", password: str = "", algorithms: Sequence[str] = ("MD5",)
+        self,
+        *,
+        username: str = "",
+        password: str = "",
+        algorithms: Sequence[str] = ("MD5",),
+        loss: Loss | None = None,
     ) -> None:
+        self._loss = loss
         self.clock = LoopClock()
         self.endpoint = SipEndpoint(self.clock, "Called phone")
         self.endpoint.on_invite = self._on_invite
@@ -135,7 +142,7 @@ class CalledPhone:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        await self.endpoint.start(HOST, 0)
+        await self.endpoint.start(HOST, 0, loss=self._loss)
         self.media.start()
         return self
 
