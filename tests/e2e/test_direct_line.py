@@ -85,24 +85,6 @@ async def test_ten_calls_at_once_are_all_answered(timed: TimedLine, phone: Phone
     await asyncio.gather(*(call.bye() for call in calls))
 
 
-async def test_parts_that_are_asked_to_end_let_their_calls_finish(timed: TimedLine, phone: Phone) -> None:
-    """SIGTERM of bridge and worker cuts nobody off; afterwards both are there again for the next call."""
-    call = await timed.call(phone)
-    await timed.job_comes(call)
-    pids = timed.line.info().pids
-    for part in ("bridge", "worker"):
-        os.kill(pids[part], signal.SIGTERM)
-    since = len(call.heard)
-    await hears(call, GREETED_S, since=since)
-    await quiet(call)
-    assert not call.session.ended.is_set()
-    assert psutil.pid_exists(pids["bridge"])
-    await call.bye()
-    await timed.ended(call)
-    await until(lambda: timed.line.info().pids.get("bridge") not in (None, pids["bridge"]), timeout_s=20)
-    await (await timed.call_until_answered(phone)).bye()
-
-
 async def test_a_killed_worker_leaves_nobody_mute(timed: TimedLine, phone: Phone) -> None:
     """A call that is up hears a voice, or its end; the next one is taken by the worker started again."""
     call = await timed.call(phone)

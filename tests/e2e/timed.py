@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from livekit import api
 
 from telephony.audio.level import dbfs
 from telephony.line.line import Line, LineInfo, LineOptions
@@ -25,7 +26,7 @@ CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 SPEECH = {
     "stt": {"provider": "timed", "stt_final_ms": 200},
     "llm": {"provider": "timed", "llm_ms": 50},
-    "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 1.0},
+    "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 1.0, "tone_hz": 450},
     "vad": {"provider": "bundled"},
 }
 LOUD = -40.0
@@ -72,6 +73,19 @@ class TimedLine:
         """Wait for the process of a call's nth job."""
         await until(lambda: len(self.jobs(call)) >= number, timeout_s=20)
         return self.jobs(call)[number - 1]
+
+    def room(self, call: PhoneCall) -> str:
+        """The room of a call."""
+        return next(str(event.data["room"]) for event in self.events(call) if event.type == "call.ringing")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The key of the line's own livekit-server, and its secret."""
+        return self.info.api_key, Path(self.info.api_secret_file).read_text().strip()
+
+    def livekit(self) -> api.LiveKitAPI:
+        """A client of that server's API, to be closed."""
+        return api.LiveKitAPI(self.info.livekit_url, *self.key)
 
     async def ended(self, call: PhoneCall) -> None:
         """Wait until the record has the call's end."""
