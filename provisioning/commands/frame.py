@@ -26,7 +26,7 @@ from provisioning.reading.problem import Problem
 from provisioning.refusals import RefusedError
 from provisioning.running_line import RunningLine, running_line
 from provisioning.sip_service import SipService
-from provisioning.views.words import BAD, DIM, WARN, clean, line
+from provisioning.views.words import BAD, DIM, WARN, clean, line, wrapped
 from telephony.errors import ConfigError, TrunklineError
 from telephony.logs import configure_structlog
 
@@ -87,7 +87,7 @@ class Screen:
         """Print a view; nothing when the output is JSON."""
         if not self.as_json:
             for text in lines:
-                self._out.print(text, soft_wrap=not self._out.is_terminal)
+                _print(self._out, text)
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line for people."""
@@ -95,7 +95,7 @@ class Screen:
 
     def aside(self, text: str, style: str = DIM) -> None:
         """Say something beside the result, on standard error; it does not disturb JSON."""
-        self._err.print(line((text, style)), soft_wrap=not self._err.is_terminal)
+        _print(self._err, line((text, style)))
 
     def give(self, value: dict[str, Any]) -> None:
         """Print the result as JSON; nothing when the output is for people."""
@@ -109,7 +109,7 @@ class Screen:
             return
         problems = error.problems if isinstance(error, ConfigProblemsError | RefusedError) else []
         if not problems:
-            self._err.print(line(("error: ", BAD), str(error)), soft_wrap=not self._err.is_terminal)
+            _print(self._err, line(("error: ", BAD), str(error)))
             return
         heading = str(error).splitlines()[0]
         self._err.print(line(("error: ", BAD), heading))
@@ -120,9 +120,9 @@ class Screen:
     def _problem(self, problem: Problem, file: str) -> None:
         bare = Problem(problem.path, problem.message)
         where = f"{file}{problem.position}: " if problem.position else ""
-        self._err.print(line("  ", (where, DIM), str(bare)), soft_wrap=not self._err.is_terminal)
+        _print(self._err, line("  ", (where, DIM), str(bare)))
         if problem.fix:
-            self._err.print(line("      ", (problem.fix, WARN)), soft_wrap=not self._err.is_terminal)
+            _print(self._err, line("      ", (problem.fix, WARN)))
 
 
 def error_json(error: TrunklineError) -> dict[str, Any]:
@@ -220,6 +220,15 @@ def service_for(loaded: LoadedConfig) -> SipService:
         server.api_secret.get_secret_value(),
         timeout_s=server.connection_timeout,
     )
+
+
+def _print(console: Console, text: Text) -> None:
+    """Whole lines into files and pipes; on a terminal what is too long goes on below its own column."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    for part in wrapped(text, console):
+        console.print(part, no_wrap=True, crop=False, overflow="ignore")
 
 
 def _console(stream: Any) -> Console:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from livekit.protocol.sip import SIPDispatchRule, SIPDispatchRuleInfo, SIPInboundTrunkInfo
 
+from provisioning.doctor.call import call
 from provisioning.doctor.checks import agent, bridge, carrier, server
 from provisioning.doctor.examination import CHECKS, Check, examine, mend
 from provisioning.doctor.patient import Patient
@@ -84,7 +85,7 @@ def running(folder: Path, livekit: LiveKit, ready: dict[str, Any]) -> RunningLin
 
 
 @contextlib.asynccontextmanager
-async def bridge_beside(livekit: LiveKit, folder: Path) -> AsyncIterator[RunningLine]:
+async def bridge_beside(livekit: LiveKit, folder: Path, **more: Any) -> AsyncIterator[RunningLine]:
     """A bridge on the server's own bus, known to the doctor by its line's folder."""
     settings = {
         "api_key": livekit.api_key,
@@ -96,6 +97,7 @@ async def bridge_beside(livekit: LiveKit, folder: Path) -> AsyncIterator[Running
         "rtp_port": "0",
         "health_port": 0,
         "events_dir": str(folder / "events"),
+        **more,
     }
     service = BridgeService(read_config(settings, {}))
     await service.start()
@@ -508,3 +510,32 @@ async def test_a_check_that_breaks_or_hangs_is_a_finding(
     assert findings["a"].status == findings["b"].status == "problem"
     assert "boom" in findings["b"].evidence
     assert findings["server.reachable"].status == "ok"
+
+
+# --- a call ----------------------------------------------------------------------------------------
+
+
+async def placed(file: LoadedConfig, line: RunningLine, folder: Path) -> Finding:
+    async with aiohttp.ClientSession() as http:
+        (finding,) = await call(Patient(file, line, http), to=None, report_dir=folder)
+    return finding
+
+
+async def test_a_call_that_nobody_takes_is_judged(livekit: LiveKit, tmp_path: Path) -> None:
+    """The bridge refuses it for want of an agent; the finding says so, and a report is left."""
+    file = file_for(livekit)
+    await mended(file, "routing.applied")
+    async with bridge_beside(livekit, tmp_path, agent_wait_timeout="0.5s") as line:
+        finding = await placed(file, line, tmp_path / "report")
+    assert finding.status == "problem"
+    assert "503" in finding.evidence
+    assert (tmp_path / "report" / "report.json").is_file()
+
+
+async def test_a_call_to_a_number_that_no_trunk_has_is_judged(livekit: LiveKit, tmp_path: Path) -> None:
+    """404, as nothing is applied, and where to look."""
+    async with bridge_beside(livekit, tmp_path) as line:
+        finding = await placed(file_for(livekit), line, tmp_path / "report")
+    assert finding.status == "problem"
+    assert "404" in finding.evidence
+    assert finding.fix
