@@ -8,6 +8,7 @@ be known to anybody; every other one must have ended once, for the reason that t
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 import yaml
+from jsonschema_rs import ValidationError, validator_for
 
 from telephony.api.client import Client, find_place
 from telephony.errors import SipError, TrunklineError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from telephony.line.line import LineInfo
     from tests.bridge.phone import PhoneCall
 
+_SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "events"
 CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 PARTS = ("worker", "job", "api", "livekit-server", "bridge", "dispatcher")
 RECORDED_S = 30.0
@@ -261,6 +264,7 @@ class KillDrill:
             trial.problems.append(f"{trial.endings} ends")
         if [each["seq"] for each in events] != list(range(1, len(events) + 1)):
             trial.problems.append("its events are not numbered without gaps")
+        trial.problems += [problem for each in events if (problem := misshapen(each))]
         lost = self.lost(trial.call_id, events)
         if lost:
             trial.problems.append(f"{lost} events are not in the record")
@@ -338,6 +342,16 @@ class KillDrill:
         for trial, call in made:
             await self._judge(trial, call)
         return [trial for trial, _ in made]
+
+
+def misshapen(event: dict[str, Any]) -> str:
+    """What is not as docs/events says of an event that was really sent; empty where nothing is."""
+    schema = json.loads((_SCHEMAS / f"{event['type']}.schema.json").read_text())
+    try:
+        validator_for(schema, validate_formats=True).validate(event)
+    except ValidationError as error:
+        return f"{event['type']} is not as published: {error.message}"
+    return f"{event['type']} has unreadable fields" if "unreadable" in event["data"] else ""
 
 
 def _instant(text: str) -> float:
