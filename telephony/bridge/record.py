@@ -102,6 +102,9 @@ class CallRecord:
         self.mark("released")
         answered_at, ended_at = self.at("answered"), self._marks["ended"]
         duration_s = round(ended_at - answered_at, 3) if answered_at is not None else 0.0
+        if not self.begun and self._direction == "inbound" and self.parties:
+            # Given up before trunk and rules were known: who called whom is told all the same.
+            self.emit("call.ringing", **self.parties)
         self.emit(
             "call.ended",
             reason=ending.name,
