@@ -26,6 +26,7 @@ from provisioning.lease import read_lease
 from provisioning.match import Call
 from provisioning.objects import Kind
 from provisioning.plan import make_plan
+from telephony.errors import BusError
 from tests.bridge.line import until
 from tests.bridge.phone import Phone
 from tests.provisioning.asking import Asking
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 UNTOUCHED, CHANGED = "+15557000001", "+15557000002"
 CALLER = "+15550009999"
-_OTHERS = 12
+_OTHERS = 24
 _APPLY_WITHIN_S = 60.0
 _RINGS_WITHIN_S = 20.0
 _PAUSE_S = 0.3
@@ -143,7 +144,7 @@ async def _round(livekit: LiveKit, file: Path, chance: random.Random, result: Un
         plan = make_plan(config, await service.list_all())
     steps = sum(len(chain.steps) for chain in plan.chains)
     process = await _start(file)
-    written = await _kill_after(process, chance.randrange(steps), chance.uniform(0, 0.02))
+    written = await _kill_after(process, chance.randrange(steps), chance.uniform(0, 0.004))
     result.killed += process.returncode == -9
     result.writes_before.append(written)
     result.partial += bool(await _unlike(livekit, config)) and written > 0
@@ -298,8 +299,11 @@ async def _ask(
 ) -> None:
     call = Call(to_user=number, from_user=CALLER, source_ip="127.0.0.1")
     while not stop.is_set():
-        outcome = await asking.outcome(call)
+        try:
+            outcome = await asking.outcome(call)
+        except BusError:
+            continue  # a machine too busy to answer within a second has said nothing of the number
         taken = outcome.result == "accepted"
         strayed = taken and (outcome.trunk_id, outcome.rule_id) != ids
         calls.append(Dialled(refused=not taken, strayed=strayed, why=f"{number} got {outcome}"))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.03)
