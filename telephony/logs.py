@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ from telephony.numbers import mask_all
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from pathlib import Path
+
+_CREDENTIALS = re.compile(
+    r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+|whsec_[A-Za-z0-9+/=]{8,}|tlk_[a-z2-7]{16}_[\w-]{43}"
+)
+"""Tokens, signing secrets and API keys by their form, wherever a library quotes one."""
 
 _PLAIN_FIELDS = frozenset({"event", "call_id", "sip_call_id", "room_sid", "job_id", "time", "duration_ms"})
 _SECRET_WORDS = ("secret", "password", "token", "api_key", "authorization")
@@ -36,10 +42,14 @@ def _protect(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     return event
 
 
+def _without_secrets(text: str) -> str:
+    return mask_all(_CREDENTIALS.sub("***", text))
+
+
 def _hidden(value: Any) -> Any:
     """A field's value with every number in its texts masked."""
     if isinstance(value, str):
-        return mask_all(value)
+        return _without_secrets(value)
     if isinstance(value, dict):
         protected: dict[Any, Any] = {key: _hidden(item) for key, item in value.items()}
         return protected
@@ -54,12 +64,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": mask_all(record.getMessage()),
+            "event": _without_secrets(record.getMessage()),
         }
         line.update({key: value for key, value in record.__dict__.items() if key not in _STANDARD})
         if record.exc_info:
             # What went wrong often quotes what somebody dialled.
-            line["exception"] = mask_all(self.formatException(record.exc_info))
+            line["exception"] = _without_secrets(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

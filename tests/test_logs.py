@@ -66,3 +66,19 @@ def test_numbers_are_masked_wherever_they_stand(capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr().err
     assert "4951234567" not in printed
     assert printed.count("+74*******67") >= 4
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_credentials_are_hidden_wherever_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library that quotes a token, or an error that quotes a key, puts neither into the log."""
+    logs.configure()
+    token = "eyJhbGciOiJIUzI1.eyJ2aWRlbyI6e30.c2lnbmF0dXJl"
+    logging.getLogger("livekit").warning("401 Unauthorized - invalid token: %s", token)
+    logs.get_logger("test").info(
+        "asked", header=f"Bearer tlk_{16 * 'a'}_{43 * 'b'}", note="whsec_" + 40 * "c"
+    )
+    printed = capsys.readouterr().err
+    assert "eyJ" not in printed
+    assert "tlk_" not in printed
+    assert "whsec_" not in printed
+    assert printed.count("***") == 3
