@@ -173,7 +173,8 @@ async def _call(name: str, folder: Path, to: str, said: dict[str, Samples], opti
     invited: list[float] = []
 
     def watch(event: CallerEvent) -> None:
-        if event.kind == "inviting":
+        # Not the first event of all: times count from the INVITE, which leaves a little after that.
+        if event.kind == "answered":
             invited.append(time.time() - event.at_s)
 
     own = folder / f"call-{number}"
