@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from livekit.agents import APIConnectOptions
 from livekit.agents.utils import http_context
 
 from telephony.agent.session import PROVIDER_LIMITS
@@ -37,6 +38,8 @@ log = get_logger(__name__)
 MOST_S = 20.0
 """Longest clip that is handed to a bridge."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_ONE_TRY = APIConnectOptions(max_retry=0, timeout=PROVIDER_LIMITS.timeout)
+"""Tried again after a pause of our own: LiveKit would warn of a voice that is only not there yet."""
 _FOLDER = "clips"
 
 
@@ -68,15 +71,17 @@ class SpokenClips:
         except OSError:
             return None
 
-    async def make(self, voice: tts.TTS[Any], text: str) -> bytes:
-        """Speak it and keep it.
+    async def make(
+        self, voice: tts.TTS[Any], text: str, *, limits: APIConnectOptions = PROVIDER_LIMITS
+    ) -> bytes:
+        """Speak it and keep it; ``limits`` are those of the voice.
 
         Raises:
             Exception: whatever the voice raises.
         """
         parts: list[Samples] = []
         rate = voice.sample_rate
-        async with voice.synthesize(text, conn_options=PROVIDER_LIMITS) as stream:
+        async with voice.synthesize(text, conn_options=limits) as stream:
             async for audio in stream:
                 rate = audio.frame.sample_rate
                 parts.append(np.frombuffer(audio.frame.data, np.int16).copy())
@@ -110,7 +115,7 @@ async def make_missing(settings: AgentSettings) -> None:
                 voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
                 try:
                     for text in texts:
-                        await clips.make(voice.tts, text)
+                        await clips.make(voice.tts, text, limits=_ONE_TRY)
                 finally:
                     await voice.aclose()
         except Exception as error:
