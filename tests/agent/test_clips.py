@@ -73,7 +73,9 @@ async def test_a_voice_that_is_not_there_yet_is_nothing_to_warn_of(
     monkeypatch.setattr(clips, "_PAUSES_S", (0.01, 0.01))
     settings = settings_of(tmp_path)
     line = settings.line.model_copy(
-        update={"speech": settings.line.speech.model_copy(update={"tts": OfflineTtsSettings(provider="offline")})}
+        update={
+            "speech": settings.line.speech.model_copy(update={"tts": OfflineTtsSettings(provider="offline")})
+        }
     )
     settings = dataclasses.replace(settings, line=line, speech_socket=tmp_path / "speech.sock")
     await make_missing(settings)
