@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -86,6 +86,12 @@ class BridgeSection(Section):
     """Depth of the buffer for received RTP, in ms. Default 60."""
     max_active_calls: int = Field(default=0, ge=0, le=100_000)
     """The bridge refuses more calls than this; 0: no limit. Default 0."""
+    max_calls_per_trunk: int = Field(default=0, ge=0, le=100_000)
+    """The same for one trunk, calls out included. Default 0 (embedded bridge only)."""
+    max_calls_per_source: int = Field(default=0, ge=0, le=100_000)
+    """The same for calls from one IP address. Default 0 (embedded bridge only)."""
+    limit_status: Literal[503, 486] = 503
+    """What a call above a limit gets: 503 with Retry-After, or 486. Default 503 (embedded bridge only)."""
     agent_wait_timeout: Duration = Field(default=4.5, ge=0.5, le=180)
     """A call whose agent is not there by then is refused. Default 4.5s (embedded bridge only)."""
     refuse_status: int = Field(default=503, ge=400, le=699)

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from telephony.bridge.bus import RedisAddress
+from telephony.bridge.limits import Caps
 from telephony.bridge.register import Account
 from telephony.errors import ConfigError, SipParseError
 from telephony.sip.uri import SipUri
@@ -169,7 +170,14 @@ class BridgeConfig(_Section):
     codecs: dict[str, bool] = Field(default_factory=dict)
     """Switches codecs off or on by livekit-sip's names; PCMU, PCMA and telephone-event are on."""
     max_active_calls: int = Field(default=0, ge=0)
-    """More are refused with 503; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
+    """More are refused; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
+    max_calls_per_trunk: int = Field(default=0, ge=0)
+    """The same for the calls of one trunk, calls out included."""
+    max_calls_per_source: int = Field(default=0, ge=0)
+    """The same for the calls from one IP address."""
+    limit_status: Literal[503, 486] = 503
+    """What a call above a limit gets: 503 with Retry-After, for a carrier that then tries elsewhere, or 486,
+    with which the caller hears that it is busy."""
     logging: LoggingSection = LoggingSection()
     jitter_buffer_ms: int = Field(default=60, ge=20, le=200)
     """How much of the caller's RTP is held back against jitter."""
@@ -252,6 +260,13 @@ class BridgeConfig(_Section):
         """PCMU and PCMA as far as they are on, in order of preference."""
         names = [name for name in KNOWN_CODECS if not name.startswith("telephone-event")]
         return [name.partition("/")[0] for name in names if self.codecs.get(name, True)]
+
+    @property
+    def caps(self) -> Caps:
+        """How many calls may be up at once."""
+        return Caps(
+            self.max_active_calls, self.max_calls_per_trunk, self.max_calls_per_source, self.limit_status
+        )
 
     @property
     def dtmf(self) -> bool:

@@ -257,16 +257,40 @@ def room_closed(how: Ending) -> Refusal:
     return Refusal(486, "Rejected", "room", f"While the call was ringing: {how.sentence}")
 
 
-def at_capacity(limit: int) -> Refusal:
+def at_capacity(limit: int, status: int = 503) -> Refusal:
     """As many calls as allowed are up."""
-    return Refusal(
-        503,
-        "Service Unavailable",
+    return _too_many(
+        status,
         "max_active_calls",
         f"{limit} calls are up, which is the limit.",
         "Raise max_active_calls if the machine can bear it.",
-        RETRY_AFTER_S,
     )
+
+
+def trunk_at_capacity(limit: int, trunk_id: str, status: int = 503) -> Refusal:
+    """As many calls as one trunk may have are up on it."""
+    return _too_many(
+        status,
+        "max_calls_per_trunk",
+        f"{limit} calls are up on trunk {trunk_id}, which is the limit of a trunk.",
+        "Raise max_calls_per_trunk, or give part of the numbers a trunk of their own.",
+    )
+
+
+def source_at_capacity(limit: int, source: str, status: int = 503) -> Refusal:
+    """As many calls as one address may have are up from it."""
+    return _too_many(
+        status,
+        "max_calls_per_source",
+        f"{limit} calls are up from {source}, which is the limit of one address.",
+        "Raise max_calls_per_source: a carrier sends all its calls from few addresses.",
+    )
+
+
+def _too_many(status: int, field: str, sentence: str, fix: str) -> Refusal:
+    if status == 503:
+        return Refusal(503, "Service Unavailable", field, sentence, fix, RETRY_AFTER_S)
+    return Refusal(status, "Busy Here" if status == 486 else "", field, sentence, fix)
 
 
 def draining() -> Refusal:
