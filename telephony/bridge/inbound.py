@@ -9,26 +9,26 @@ no task, no port, no participant, no room that was made for it and never used.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from telephony.bridge import attributes, ending, refusal
 from telephony.bridge.agent_order import AgentOrder, order_agent
-from telephony.bridge.agreement import MediaAgreement
 from telephony.bridge.answering import RINGING_TIMEOUT_S, AnswerGate
 from telephony.bridge.call import Call
 from telephony.bridge.direct_line import DirectLine
 from telephony.bridge.ending import Ending
-from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
+from telephony.bridge.media_opening import codecs_for, open_media
+from telephony.bridge.nat import hop_to_caller
+from telephony.bridge.parties import inbound_parties
 from telephony.bridge.people import People
 from telephony.bridge.refusal import Refusal
-from telephony.bridge.trunk_auth import Judgement
+from telephony.bridge.ringing import Ringing
+from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
+from telephony.bridge.routing import CallRouting
 from telephony.bridge.watch import MAX_DURATION_S, Limits
 from telephony.errors import (
-    BusError,
     DispatchError,
     LinkError,
     LiveKitError,
@@ -38,20 +38,15 @@ from telephony.errors import (
     SipParseError,
 )
 from telephony.logs import get_logger
-from telephony.rtp.session import RtpSession
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
-    from telephony.clock import TimerHandle
     from telephony.sip.incoming import IncomingInvite
-    from telephony.sip.routing import Hop
 
 log = get_logger(__name__)
 
-_JOIN_TIMEOUT_S = 6.0
-_LATE_JOIN_S = 30.0
 _AGENT_FIRST_S = 0.3
 
 
@@ -71,25 +66,21 @@ class InboundCall:
         record: CallRecord,
     ) -> None:
         self._invite = invite
-        self._sip_call_id = sip_call_id
         self._services = services
-        self._trunk_auth = trunk_auth
         self._record = record
         self._call = Call(services, record)
-        self._trunk = TrunkAuthentication()
-        self._dispatch = Dispatch()
+        self._routing = CallRouting(invite, sip_call_id, services.io, trunk_auth, record)
+        self._ringing = Ringing(invite, services.clock, services.config.sip_ringing_interval, record)
+        self._entry: RoomEntry[Refusal] = RoomEntry(record)
+        self._dispatch = self._routing.dispatch
         self._order: AgentOrder | None = None
         self._joined_with: dict[str, str] = {}
         self._gate: AnswerGate | None = None
-        self._evaluating: asyncio.Task[Dispatch | None] | None = None
-        self._joining: asyncio.Task[Refusal | None] | None = None
         self._agent_ready = asyncio.Event()
         self._releasing = False
-        self._ringing: TimerHandle | None = None
-        self._challenge = ""
         self._stopping: Refusal | None = None
         record.mark("invite")
-        record.parties = describe_parties(invite, sip_call_id)
+        record.parties = inbound_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
 
     @property
@@ -112,7 +103,7 @@ class InboundCall:
     def ask_for_credentials(self) -> None:
         """Send the challenge once ``run`` gave None and the call is forgotten: it comes back at once."""
         self._invite.respond(
-            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._challenge)]
+            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._routing.challenge)]
         )
 
     async def run(self) -> Refusal | Ending | None:
@@ -152,7 +143,7 @@ class InboundCall:
     async def _sequence(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         steps = (
             self._read_invite,
-            lambda: self._find_trunk(tasks),
+            lambda: self._routing.find_trunk(tasks),
             self._find_room,
             self._open_media,
             lambda: self._send_for_agent(tasks),
@@ -165,7 +156,7 @@ class InboundCall:
                 return ending.CALLER_CANCELLED
             if refused or self._stopping:
                 return self._stopping or refused
-            if self._challenge:
+            if self._routing.challenge:
                 return None
         return await self._answer(tasks)
 
@@ -183,62 +174,12 @@ class InboundCall:
             return refusal.malformed(error)
         return None
 
-    async def _find_trunk(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        request = self._invite.request
-        self._description = describe_call(request, self._invite.source[0], self._sip_call_id)
-        # Asked at the same time: livekit-server finds the trunk for itself, and says which it was.
-        self._evaluating = tasks.create_task(self._evaluate())
-        try:
-            self._trunk = await self._services.io.authenticate(self._description)
-        except BusError as error:
-            return refusal.bus_failed(error)
-        self._record.mark("auth")
-        self._record.parties["trunk_id"] = self._trunk.trunk_id
-        self._record.fields["trunk_id"] = self._trunk.trunk_id
-        refused = refusal.by_trunk(self._trunk, self._called)
-        if refused is not None:
-            return refused
-        verdict = self._trunk_auth.judge(request, self._trunk)
-        if verdict.judgement is Judgement.ASK:
-            self._challenge = verdict.challenge
-        elif verdict.judgement is not Judgement.ACCEPTED:
-            return refusal.wrong_credentials(
-                self._trunk.trunk_id, username_matches=verdict.judgement is Judgement.WRONG_PASSWORD
-            )
-        return None
-
-    async def _evaluate(self) -> Dispatch | None:
-        """What the rules say of the call on the trunk that livekit-server finds; None where that failed."""
-        try:
-            return await self._services.io.evaluate(self._description, "")
-        except BusError as error:
-            log.debug("rules_not_asked", call_id=self._record.call_id, reason=str(error))
-            return None
-
     async def _find_room(self) -> Refusal | None:
-        assert self._evaluating is not None, "asked with the trunk"
-        try:
-            found = await self._evaluating
-            if found is None or found.trunk_id != self._trunk.trunk_id:
-                found = await self._services.io.evaluate(self._description, self._trunk.trunk_id)
-        except BusError as error:
-            return refusal.bus_failed(error)
-        self._dispatch = dispatch = found
-        self._record.mark("dispatch")
-        self._record.fields.update(rule_id=dispatch.rule_id, room=dispatch.room_name)
-        refused = refusal.by_dispatch(dispatch, self._called)
+        refused = await self._routing.find_room()
+        self._dispatch = self._routing.dispatch
         if refused is not None:
             return refused
-        self._call.bye_headers = dict(dispatch.attributes_to_headers)
-        # The rule may hide the caller's number: then it is not among the attributes.
-        self._record.parties.update(
-            {
-                "from": dispatch.attributes.get(attributes.PHONE_NUMBER),
-                "to": dispatch.attributes.get(attributes.TRUNK_PHONE_NUMBER),
-                "rule_id": dispatch.rule_id,
-                "room": dispatch.room_name,
-            }
-        )
+        self._call.bye_headers = dict(self._dispatch.attributes_to_headers)
         refused = self._choose_path()
         if refused is None:
             self._record.emit("call.ringing", **self._record.parties)
@@ -256,29 +197,16 @@ class InboundCall:
             return refusal.not_served(
                 ", ".join(agent.agent_name for agent in config.agents) if config is not None else ""
             )
-        self._ring()
+        self._ringing.begin()
         return None
 
     async def _open_media(self) -> Refusal | None:
-        config = self._services.config
-        codecs = config.audio_codecs
-        if self._dispatch.codecs:
-            codecs = [name for name in codecs if name in self._dispatch.codecs]
+        codecs = codecs_for(self._services, self._dispatch.codecs)
         try:
-            rtp = await RtpSession.open(
-                address=config.listen_ip,
-                ports=self._services.ports,
-                clock=self._services.clock,
-                jitter_buffer_ms=config.jitter_buffer_ms,
-                symmetric=config.symmetric_rtp,
-                loop=self._services.media.loop,
-            )
+            agreement = await open_media(self._services, self._call, codecs)
+            agreement.take(self._invite.request.body)
         except RtpError as error:
             return refusal.no_port(error)
-        agreement = MediaAgreement(rtp, codecs=codecs, dtmf=config.dtmf, address=config.advertised_ip)
-        self._call.use_rtp(rtp, agreement)
-        try:
-            agreement.take(self._invite.request.body)
         except SdpError as error:
             return refusal.no_media(error)
         return None
@@ -307,21 +235,20 @@ class InboundCall:
         gate.start(People())
         until = self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
         try:
-            await direct.send_for(until, self._begin_ringing)
+            await direct.send_for(until, self._ringing.begin)
         except DispatchError as error:
             return refusal.not_dispatched(services.config.refuse_status, error)
         except LinkError as error:
             return refusal.no_socket(error)
         self._record.mark("dispatched")
-        self._begin_ringing()
+        self._ringing.begin()
         people = await self._people_by_server()
         if people.sip or people.others:
             # As with livekit-server: who joins others is not given an agent of their own.
             self._call.leave_direct()
             self._order = None
             return None
-        self._joining = tasks.create_task(self._connect_once_ready())
-        self._joining.add_done_callback(self._joined_direct)
+        self._entry.begin(tasks, self._connect_once_ready(), self._joined_direct)
         return None
 
     def _direct_ready(self, gate: AnswerGate) -> None:
@@ -339,8 +266,7 @@ class InboundCall:
             return None
         return await self._connect(self._token())
 
-    def _joined_direct(self, joining: asyncio.Task[Refusal | None]) -> None:
-        refused = None if joining.cancelled() else joining.result()
+    def _joined_direct(self, refused: Refusal | None) -> None:
         if refused is None or self._gate is None:
             return
         self._gate.refuse(refused)
@@ -383,13 +309,12 @@ class InboundCall:
         self._call.on_audible = gate.audible
         self._call.on_people = gate.people
         creating = tasks.create_task(self._services.rooms.create(self._dispatch))
-        # A connection that is given up half made would stay in the room: it is waited for in any case.
-        self._joining = self._joining or tasks.create_task(self._connect(self._token()))
-        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
+        self._entry.begin(tasks, self._connect(self._token()))
+        has_entered = await self._entry.entered()
         creating.cancel()
-        if not done:
-            return refusal.room_failed(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
-        return self._joining.result()
+        if not has_entered:
+            return refusal.room_failed(f"livekit-server did not answer within {JOIN_TIMEOUT_S:.0f} s")
+        return self._entry.failure
 
     async def _connect(self, token: str) -> Refusal | None:
         url = self._dispatch.ws_url or self._services.rooms.url
@@ -441,9 +366,9 @@ class InboundCall:
             return refusal.malformed(error)
         except SipError:
             return ending.CALLER_CANCELLED
-        self._stop_ringing()
+        self._ringing.stop()
         call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
-        session.next_hop = _hop_behind_nat(self._invite)
+        session.next_hop = hop_to_caller(self._invite)
         call.connect(session, self._limits(), tasks)
         self._record.emit("call.answered", codec=agreement.current.codec, audio_path=call.media.name)
         self._record.fields["codec"] = agreement.current.codec
@@ -459,53 +384,24 @@ class InboundCall:
             server_loss_s=config.server_loss_timeout,
         )
 
-    # Ringing
-
-    def _begin_ringing(self) -> None:
-        if self._ringing is None:
-            self._ring()
-
-    def _ring(self) -> None:
-        """Say 180 now, and again each interval until there is a final answer."""
-        if self._invite.answered:
-            return
-        self._invite.respond(180, "Ringing")
-        self._record.mark("ringing")
-        self._ringing = self._services.clock.call_later(
-            self._services.config.sip_ringing_interval, self._ring
-        )
-
-    def _stop_ringing(self) -> None:
-        if self._ringing is not None:
-            self._ringing.cancel()
-
     def _cancelled(self) -> None:
         # The endpoint has answered 487; this only wakes up whoever waits for an agent.
         if self._gate is not None:
             self._gate.abandon()
 
-    @property
-    def _called(self) -> str:
-        return self._invite.request.to.uri.user or ""
-
     # The end
 
     async def _release(self, result: Refusal | Ending | None) -> None:
-        self._stop_ringing()
+        self._ringing.stop()
         # Whoever has not begun to join need not.
         self._releasing = True
         self._agent_ready.set()
-        if self._evaluating is not None:
-            self._evaluating.cancel()
+        self._routing.close()
         if self._gate is not None:
             self._gate.close()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
-        if self._joining is not None and not self._joining.done():
-            await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
-            if not self._joining.done():
-                log.error("join_never_ended", call_id=self._record.call_id)
-                self._joining.cancel()
+        await self._entry.settled()
         is_unused = not self.answered and await self._is_room_ours()
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
         if is_unused:
@@ -517,35 +413,3 @@ class InboundCall:
             return False
         people = await self._people_by_server()
         return not people.sip and not people.others
-
-
-def describe_parties(invite: IncomingInvite, sip_call_id: str) -> dict[str, Any]:
-    """Who calls whom, as the first event of a call has it."""
-    request = invite.request
-    return {
-        "sip_call_id": sip_call_id,
-        "sip_call_id_full": request.call_id,
-        "direction": "inbound",
-        "invite_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "from": request.from_.uri.user,
-        "to": request.to.uri.user,
-    }
-
-
-def _hop_behind_nat(invite: IncomingInvite) -> Hop | None:
-    """Where to send requests to a phone whose Contact is an address of its own network; None: to its Contact.
-
-    Only for a phone that calls directly: with a Record-Route the proxy knows the way.
-    """
-    contact = invite.request.contact
-    if contact is None or invite.request.record_routes:
-        return None
-    return invite.hop if is_private(contact.uri.host) and not is_private(invite.source[0]) else None
-
-
-def is_private(host: str) -> bool:
-    """Whether a host is an IPv4 address that only its own network knows."""
-    try:
-        return ipaddress.IPv4Address(host).is_private
-    except ValueError:
-        return False

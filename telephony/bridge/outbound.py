@@ -9,21 +9,22 @@ answer races the CANCEL; nothing of the call stays.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from livekit import rtc
 
 from telephony.bridge import attributes, ending, outbound_failure
-from telephony.bridge.agreement import MediaAgreement
 from telephony.bridge.dial_tone import DialTone
 from telephony.bridge.dialled_call import DialledCall
-from telephony.bridge.inbound import is_private
+from telephony.bridge.media_opening import codecs_for, open_media
+from telephony.bridge.nat import hop_to_callee
+from telephony.bridge.parties import outbound_parties
+from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
 from telephony.bridge.watch import Limits
 from telephony.calls import job_attributes
 from telephony.errors import BusError, LinkError, LiveKitError, RtpError, SdpError, SipError, SipTimeoutError
 from telephony.logs import get_logger
-from telephony.rtp.session import RtpSession
 from telephony.sip.identifiers import new_call_id
 from telephony.sip.outcome import Outcome
 from telephony.sip.outgoing import OutgoingInviteRequest
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_JOIN_TIMEOUT_S = 6.0
-_LATE_JOIN_S = 30.0
 _PUBLISHED_S = 2.0
 _UNUSABLE_BYE_S = 2.0
 _LONGER_THAN_ANY_CALL_S = 96 * 3600.0
@@ -66,12 +65,12 @@ class OutboundCall:
         self._call.bye_headers = dict(order.attributes_to_headers)
         self._tone = DialTone(services.media, self._call.play_to_room)
         self._sip_call_id_full = new_call_id()
-        self._joining: asyncio.Task[DialFailure | None] | None = None
+        self._entry: RoomEntry[DialFailure] = RoomEntry(record)
         self._publishing: asyncio.Task[None] | None = None
         self._provisionals = 0
         record.mark("requested")
         record.fields.update(trunk_id=order.trunk_id, room=order.room.room_name)
-        record.parties = describe_parties(order, self._sip_call_id_full)
+        record.parties = outbound_parties(order, self._sip_call_id_full)
 
     @property
     def call(self) -> Call:
@@ -143,36 +142,24 @@ class OutboundCall:
         return await self._dial(tasks)
 
     async def _open_media(self) -> DialFailure | None:
-        config, order = self._services.config, self._order
-        codecs = [name for name in config.audio_codecs if not order.codecs or name in order.codecs]
+        codecs = codecs_for(self._services, self._order.codecs)
         if not codecs:
             return outbound_failure.no_codec(
                 SdpError("none of the codecs that the trunk lists is spoken here")
             )
         try:
-            rtp = await RtpSession.open(
-                address=config.listen_ip,
-                ports=self._services.ports,
-                clock=self._services.clock,
-                jitter_buffer_ms=config.jitter_buffer_ms,
-                symmetric=config.symmetric_rtp,
-                loop=self._services.media.loop,
-            )
+            self._agreement = await open_media(self._services, self._call, codecs)
         except RtpError as error:
             return outbound_failure.no_room(error)
-        self._agreement = MediaAgreement(rtp, codecs=codecs, dtmf=config.dtmf, address=config.advertised_ip)
-        self._call.use_rtp(rtp, self._agreement)
         return None
 
     # The room
 
     async def _enter_room(self, tasks: asyncio.TaskGroup) -> DialFailure | None:
-        # A connection that is given up half made would stay in the room: it is waited for in any case.
-        self._joining = tasks.create_task(self._join())
-        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
-        if not done:
-            return outbound_failure.no_room(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
-        failure = self._joining.result()
+        self._entry.begin(tasks, self._join())
+        if not await self._entry.entered():
+            return outbound_failure.no_room(f"livekit-server did not answer within {JOIN_TIMEOUT_S:.0f} s")
+        failure = self._entry.failure
         if failure is None:
             self._publishing = tasks.create_task(self._publish())
         return failure
@@ -282,9 +269,7 @@ class OutboundCall:
         except SdpError as error:
             await session.bye(timeout_s=_UNUSABLE_BYE_S)
             return outbound_failure.no_codec(error)
-        contact = response.contact
-        if contact is not None and not response.record_routes and is_private(contact.uri.host):
-            session.next_hop = None if is_private(invite.hop.address[0]) else invite.hop
+        session.next_hop = hop_to_callee(invite, response)
         call.answer_attributes = {
             **attributes.header_attributes(
                 response.headers,
@@ -316,11 +301,7 @@ class OutboundCall:
     async def _release(self, failure: DialFailure | None, how: Ending) -> None:
         self._tone.stop()
         self._call.stop_telling()
-        if self._joining is not None and not self._joining.done():
-            await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
-            if not self._joining.done():
-                log.error("join_never_ended", call_id=self._record.call_id)
-                self._joining.cancel()
+        await self._entry.settled()
         if self._publishing is not None:
             if not self._call.caller.connected:
                 self._publishing.cancel()
@@ -337,16 +318,3 @@ async def _result(invite: OutgoingInvite, timeout_s: float) -> SipResponse | Sip
         return await invite.final(timeout_s)
     except SipError as error:
         return error
-
-
-def describe_parties(order: DialOrder, sip_call_id_full: str) -> dict[str, Any]:
-    """Who calls whom, as the first event of a call has it; without numbers that are to be hidden."""
-    return {
-        "sip_call_id": order.sip_call_id,
-        "sip_call_id_full": sip_call_id_full,
-        "direction": "outbound",
-        "from": order.attributes.get(attributes.TRUNK_PHONE_NUMBER),
-        "to": order.attributes.get(attributes.PHONE_NUMBER),
-        "trunk_id": order.trunk_id,
-        "room": order.room.room_name,
-    }

@@ -19,11 +19,12 @@ from telephony.bridge.bus import RedisBus
 from telephony.bridge.call import CallServices
 from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
-from telephony.bridge.inbound import InboundCall, describe_parties
+from telephony.bridge.inbound import InboundCall
 from telephony.bridge.io_service import SERVICE, IoService
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
 from telephony.bridge.outbound import OutboundCall
+from telephony.bridge.parties import inbound_parties
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
 from telephony.bridge.register import Registrations
@@ -232,7 +233,7 @@ class BridgeService:
         )
         if refused := self._at_the_door():
             record.mark("invite")
-            record.parties = describe_parties(invite, sip_call_id)
+            record.parties = inbound_parties(invite, sip_call_id)
             invite.respond(refused.status, refused.reason, headers=refused.headers())
             self._tell_refusal(record, refused)
             return
