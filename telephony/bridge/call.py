@@ -7,11 +7,12 @@ everything within its bounds: the phone is told first, the room left next, the p
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
 from telephony.bridge.direct_media import DirectMedia
+from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
@@ -68,6 +69,7 @@ class CallServices:
     dispatcher: DispatchClient | None = None
     """Of this machine; None where every call goes through the room."""
     recorder: Recorder | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
 
 
 class Call:

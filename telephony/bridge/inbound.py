@@ -69,7 +69,9 @@ class InboundCall:
         self._services = services
         self._record = record
         self._call = Call(services, record)
-        self._routing = CallRouting(invite, sip_call_id, services.io, trunk_auth, record)
+        self._routing = CallRouting(
+            invite, sip_call_id, services.io, trunk_auth, record, services.limits
+        )
         self._ringing = Ringing(invite, services.clock, services.config.sip_ringing_interval, record)
         self._entry: RoomEntry[Refusal] = RoomEntry(record)
         self._dispatch = self._routing.dispatch

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from telephony.bridge.io_service import IoService
+    from telephony.bridge.limits import CallLimits
     from telephony.bridge.record import CallRecord
     from telephony.bridge.refusal import Refusal
     from telephony.bridge.trunk_auth import TrunkAuth
@@ -41,6 +42,7 @@ class CallRouting:
         io: IoService,
         trunk_auth: TrunkAuth,
         record: CallRecord,
+        limits: CallLimits,
     ) -> None:
         self.trunk = TrunkAuthentication()
         self.dispatch = Dispatch()
@@ -50,6 +52,7 @@ class CallRouting:
         self._io = io
         self._trunk_auth = trunk_auth
         self._record = record
+        self._limits = limits
         self._evaluating: asyncio.Task[Dispatch | None] | None = None
 
     async def find_trunk(self, tasks: asyncio.TaskGroup) -> Refusal | None:
@@ -75,6 +78,9 @@ class CallRouting:
             return refusal.wrong_credentials(
                 trunk_id, username_matches=verdict.judgement is Judgement.WRONG_PASSWORD
             )
+        else:
+            # Only now: whoever cannot prove who it is must not take the places of those who can.
+            return self._limits.on_trunk(self._sip_call_id, trunk_id)
         return None
 
     async def find_room(self) -> Refusal | None:

@@ -21,6 +21,7 @@ from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
 from telephony.bridge.inbound import InboundCall
 from telephony.bridge.io_service import SERVICE, IoService
+from telephony.bridge.limits import CallLimits
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
 from telephony.bridge.outbound import OutboundCall
@@ -34,6 +35,7 @@ from telephony.bridge.trunk_auth import TrunkAuth
 from telephony.calls.ids import call_id_from_attributes, call_id_from_sip, mint_call_id
 from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
+from telephony.errors import BusError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.rtp.ports import PortPool
@@ -78,6 +80,7 @@ class BridgeService:
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
+        self._limits = CallLimits(config.caps)
         self._metrics = BridgeMetrics()
         self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
@@ -86,7 +89,7 @@ class BridgeService:
             self._bus,
             self._clock,
             config.advertised_ip,
-            takes=lambda: not self._draining and not self._is_full(),
+            takes=lambda: not self._draining and not self._limits.is_full,
             place=self._dial,
         )
         self._calls: dict[str, tuple[InboundCall | OutboundCall, asyncio.Task[None]]] = {}
@@ -133,6 +136,7 @@ class BridgeService:
                 rooms,
                 dispatcher,
                 self._recorder,
+                self._limits,
             )
             await _warm_up()
             self._media.start()
@@ -189,7 +193,7 @@ class BridgeService:
             return 503, "stopping"
         if not self._bus.connected:
             return 503, "no redis"
-        if self._is_full():
+        if self._limits.is_full:
             return 429, "at the limit of calls"
         trouble = self._registrations.trouble()
         return 200, f"ok, but {trouble}" if trouble else "ok"
@@ -231,7 +235,7 @@ class BridgeService:
             direction="inbound",
             events_dir=self._config.events_dir,
         )
-        if refused := self._at_the_door():
+        if refused := self._at_the_door(invite, sip_call_id):
             record.mark("invite")
             record.parties = inbound_parties(invite, sip_call_id)
             invite.respond(refused.status, refused.reason, headers=refused.headers())
@@ -244,15 +248,10 @@ class BridgeService:
         self._calls[sip_call_id] = (call, task)
         self._idle.clear()
 
-    def _at_the_door(self) -> Refusal | None:
+    def _at_the_door(self, invite: IncomingInvite, sip_call_id: str) -> Refusal | None:
         if self._draining:
             return refusal.draining()
-        if self._is_full():
-            return refusal.at_capacity(self._config.max_active_calls)
-        return None
-
-    def _is_full(self) -> bool:
-        return 0 < self._config.max_active_calls <= self.active_calls
+        return self._limits.enter(sip_call_id, invite.source[0])
 
     async def _carry(
         self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
@@ -279,6 +278,7 @@ class BridgeService:
     def _dial(self, order: DialOrder) -> OutboundCall:
         services = self._services
         assert services is not None, "requests are taken once everything is open"
+        self._take_place(order)
         record = CallRecord(
             self._clock,
             call_id_from_attributes(order.attributes) or mint_call_id(),
@@ -290,6 +290,13 @@ class BridgeService:
         self._calls[order.sip_call_id] = (call, task)
         self._idle.clear()
         return call
+
+    def _take_place(self, order: DialOrder) -> None:
+        limits, name = self._limits, order.sip_call_id
+        refused = limits.enter(name) or limits.on_trunk(name, order.trunk_id)
+        if refused is not None:
+            limits.leave(name)
+            raise BusError(refused.sentence, code="resource_exhausted", fix=refused.fix)
 
     async def _carry_dialled(self, call: OutboundCall, sip_call_id: str, record: CallRecord) -> None:
         try:
@@ -304,6 +311,7 @@ class BridgeService:
 
     def _forget(self, sip_call_id: str) -> None:
         del self._calls[sip_call_id]
+        self._limits.leave(sip_call_id)
         if not self._calls:
             self._idle.set()
 
