@@ -14,40 +14,28 @@ from typing import TYPE_CHECKING
 import structlog
 
 from telephony.bridge import attributes, ending, refusal
-from telephony.bridge.agent_order import AgentOrder, order_agent
-from telephony.bridge.answering import RINGING_TIMEOUT_S, AnswerGate
+from telephony.bridge.agent_wait import AgentWait
 from telephony.bridge.call import Call
-from telephony.bridge.direct_line import DirectLine
 from telephony.bridge.ending import Ending
 from telephony.bridge.media_opening import codecs_for, open_media
 from telephony.bridge.nat import hop_to_caller
 from telephony.bridge.parties import inbound_parties
-from telephony.bridge.people import People
 from telephony.bridge.refusal import Refusal
 from telephony.bridge.ringing import Ringing
 from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
 from telephony.bridge.routing import CallRouting
 from telephony.bridge.watch import MAX_DURATION_S, Limits
-from telephony.errors import (
-    DispatchError,
-    LinkError,
-    LiveKitError,
-    RtpError,
-    SdpError,
-    SipError,
-    SipParseError,
-)
+from telephony.errors import LiveKitError, RtpError, SdpError, SipError, SipParseError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
+    from telephony.bridge.io_service import Dispatch
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
     from telephony.sip.incoming import IncomingInvite
 
 log = get_logger(__name__)
-
-_AGENT_FIRST_S = 0.3
 
 
 class InboundCall:
@@ -74,11 +62,8 @@ class InboundCall:
         )
         self._ringing = Ringing(invite, services.clock, services.config.sip_ringing_interval, record)
         self._entry: RoomEntry[Refusal] = RoomEntry(record)
-        self._dispatch = self._routing.dispatch
-        self._order: AgentOrder | None = None
+        self._wait = AgentWait(self._call, self._routing.dispatch, self._ringing.begin)
         self._joined_with: dict[str, str] = {}
-        self._gate: AnswerGate | None = None
-        self._agent_ready = asyncio.Event()
         self._releasing = False
         self._stopping: Refusal | None = None
         record.mark("invite")
@@ -98,8 +83,7 @@ class InboundCall:
     def stop(self) -> None:
         """End the call now, because the bridge stops."""
         self._stopping = refusal.draining()
-        if self._gate is not None:
-            self._gate.refuse(self._stopping)
+        self._wait.refuse(self._stopping)
         self._call.end(ending.BRIDGE_STOPPED)
 
     def ask_for_credentials(self) -> None:
@@ -150,7 +134,7 @@ class InboundCall:
             self._open_media,
             lambda: self._send_for_agent(tasks),
             lambda: self._join(tasks),
-            lambda: self._wait_for_agent(tasks),
+            lambda: self._wait.decided(tasks),
         )
         for step in steps:
             refused = await step()
@@ -178,29 +162,14 @@ class InboundCall:
 
     async def _find_room(self) -> Refusal | None:
         refused = await self._routing.find_room()
-        self._dispatch = self._routing.dispatch
+        self._wait.dispatch = self._routing.dispatch
         if refused is not None:
             return refused
         self._call.bye_headers = dict(self._dispatch.attributes_to_headers)
-        refused = self._choose_path()
+        refused = self._wait.choose_path()
         if refused is None:
             self._record.emit("call.ringing", **self._record.parties)
         return refused
-
-    def _choose_path(self) -> Refusal | None:
-        """Direct where this machine's dispatcher can send for the agent; only then ringing waits for it."""
-        dispatcher = self._services.dispatcher
-        found = order_agent(self._dispatch, dispatcher.serves) if dispatcher is not None else None
-        if found is not None:
-            self._order, self._dispatch = found
-            return None
-        if self._services.config.audio_path == "direct":
-            config = self._dispatch.room_config
-            return refusal.not_served(
-                ", ".join(agent.agent_name for agent in config.agents) if config is not None else ""
-            )
-        self._ringing.begin()
-        return None
 
     async def _open_media(self) -> Refusal | None:
         codecs = codecs_for(self._services, self._dispatch.codecs)
@@ -214,80 +183,21 @@ class InboundCall:
         return None
 
     async def _send_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        """The direct line: have a job on its way before it rings, while the caller is joining the room."""
-        order, services = self._order, self._services
-        if order is None:
-            return None
-        assert services.dispatcher is not None, "it serves the agent"
-        assert services.config.link_dir is not None, "checked with audio_path"
-        direct = DirectLine(
-            services.clock,
-            services.config.link_dir,
-            services.dispatcher,
-            order,
-            self._record.call_id,
-            services.media,
-        )
-        self._call.use_direct(direct)
-        gate = self._new_gate()
-        direct.on_here = lambda is_here: gate.people(People(agents=int(is_here)))
-        direct.on_ready = lambda: self._direct_ready(gate)
-        direct.on_failed = lambda: gate.refuse(refusal.agent_failed(services.config.refuse_status))
-        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
-        gate.start(People())
-        until = self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
-        try:
-            await direct.send_for(until, self._ringing.begin)
-        except DispatchError as error:
-            return refusal.not_dispatched(services.config.refuse_status, error)
-        except LinkError as error:
-            return refusal.no_socket(error)
-        self._record.mark("dispatched")
-        self._ringing.begin()
-        people = await self._people_by_server()
-        if people.sip or people.others:
-            # As with livekit-server: who joins others is not given an agent of their own.
-            self._call.leave_direct()
-            self._order = None
-            return None
-        self._entry.begin(tasks, self._connect_once_ready(), self._joined_direct)
-        return None
-
-    def _direct_ready(self, gate: AnswerGate) -> None:
-        self._agent_ready.set()
-        gate.audible()
+        refused = await self._wait.send_for_agent()
+        if refused is None and self._wait.is_direct:
+            self._entry.begin(tasks, self._connect_once_ready(), self._joined_direct)
+        return refused
 
     async def _connect_once_ready(self) -> Refusal | None:
-        """Join when the agent is ready, whose start needs the processors more, or soon in any case."""
-        try:
-            async with asyncio.timeout(_AGENT_FIRST_S):
-                await self._agent_ready.wait()
-        except TimeoutError:
-            log.debug("joined_before_agent", call_id=self._record.call_id)
+        await self._wait.agent_first()
         if self._releasing:
             return None
         return await self._connect(self._token())
 
     def _joined_direct(self, refused: Refusal | None) -> None:
-        if refused is None or self._gate is None:
-            return
-        self._gate.refuse(refused)
-        self._call.end(ending.SERVER_LOST)
-
-    def _new_gate(self) -> AnswerGate:
-        config = self._services.config
-        gate = self._gate = AnswerGate(
-            self._services.clock,
-            invited_at=self._invited_at,
-            agent_wait_s=config.agent_wait_timeout,
-            ringing_s=self._dispatch.ringing_timeout_s or RINGING_TIMEOUT_S,
-            refuse_status=config.refuse_status,
-        )
-        return gate
-
-    @property
-    def _invited_at(self) -> float:
-        return self._record.at("invite") or self._services.clock.now()
+        if refused is not None:
+            self._wait.refuse(refused)
+            self._call.end(ending.SERVER_LOST)
 
     def _token(self) -> str:
         request = self._invite.request
@@ -305,11 +215,9 @@ class InboundCall:
         return self._services.rooms.token(self._dispatch, self._joined_with)
 
     async def _join(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        if self._order is not None:
+        if self._wait.is_direct:
             return None
-        gate = self._gate or self._new_gate()
-        self._call.on_audible = gate.audible
-        self._call.on_people = gate.people
+        self._wait.watch_room()
         creating = tasks.create_task(self._services.rooms.create(self._dispatch))
         self._entry.begin(tasks, self._connect(self._token()))
         has_entered = await self._entry.entered()
@@ -331,28 +239,9 @@ class InboundCall:
         self._record.mark("published")
         return None
 
-    async def _wait_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        gate = self._gate
-        assert gate is not None, "made before joining"
-        if self._order is not None:
-            return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
-        if self._call.over.value is not None:
-            return refusal.room_closed(self._call.over.value)
-        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
-
-        def look() -> None:
-            tasks.create_task(self._look(gate))
-
-        gate.look = look
-        gate.start(self._call.caller.people())
-        return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
-
-    async def _look(self, gate: AnswerGate) -> None:
-        gate.looked(await self._people_by_server())
-
-    async def _people_by_server(self) -> People:
-        dispatch = self._dispatch
-        return await self._services.rooms.people(dispatch.room_name, but=dispatch.identity)
+    @property
+    def _dispatch(self) -> Dispatch:
+        return self._wait.dispatch
 
     async def _answer(self, tasks: asyncio.TaskGroup) -> Refusal | Ending:
         call, agreement = self._call, self._call.agreement
@@ -388,8 +277,7 @@ class InboundCall:
 
     def _cancelled(self) -> None:
         # The endpoint has answered 487; this only wakes up whoever waits for an agent.
-        if self._gate is not None:
-            self._gate.abandon()
+        self._wait.abandon()
 
     # The end
 
@@ -397,10 +285,8 @@ class InboundCall:
         self._ringing.stop()
         # Whoever has not begun to join need not.
         self._releasing = True
-        self._agent_ready.set()
+        self._wait.close()
         self._routing.close()
-        if self._gate is not None:
-            self._gate.close()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
         await self._entry.settled()
@@ -413,5 +299,5 @@ class InboundCall:
         """Whether the room was made for this call and has nobody but agents that came for it."""
         if not self._call.caller.connected or not self._call.caller.was_empty:
             return False
-        people = await self._people_by_server()
+        people = await self._wait.people_by_server()
         return not people.sip and not people.others
