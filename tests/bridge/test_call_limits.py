@@ -76,7 +76,11 @@ async def test_calls_out_count_on_their_trunk(redis: Server, livekit: Server, tm
     async with TestLine(redis, livekit, tmp_path, max_calls_per_trunk=1) as line, CalledPhone() as called:
         info = api.SIPOutboundTrunkInfo(name="out", address=called.address, numbers=["+15550100"])
         trunk = await line.api.sip.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=info))
-        asked: dict[str, Any] = {"trunk": None, "sip_trunk_id": trunk.sip_trunk_id, "wait_until_answered": False}
+        asked: dict[str, Any] = {
+            "trunk": None,
+            "sip_trunk_id": trunk.sip_trunk_id,
+            "wait_until_answered": False,
+        }
         try:
             await dial(line, called.address, **asked)
             leg = await called.rung()
