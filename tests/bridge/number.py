@@ -1,4 +1,4 @@
-"""One number on a livekit-server, whichever bridge serves it: its trunk, its rule, the room of a call to it."""
+"""One number on a livekit-server, whichever bridge serves it: its trunk, its rule, the room of a call."""
 
 from __future__ import annotations
 
