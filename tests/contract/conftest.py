@@ -13,6 +13,7 @@ from tests.bridge.phone import Phone
 from tests.bridge.servers import Server, livekit_server, redis_server, started
 from tests.contract.line import ContractLine
 from tests.contract.process import BridgeProcess
+from tests.contract.server_double import NOWHERE, ServerDouble
 from tests.dispatch.machine import Machine
 
 if TYPE_CHECKING:
@@ -131,3 +132,19 @@ async def called() -> AsyncIterator[CalledPhone]:
     """A telephone that is called."""
     async with CalledPhone() as called:
         yield called
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def scripted(
+    tmp_path_factory: pytest.TempPathFactory, livekit_sip_path: str | None
+) -> AsyncIterator[ServerDouble]:
+    """A bridge of its own whose livekit-server is a double, which answers as a test says."""
+    folder = tmp_path_factory.mktemp("scripted")
+    server = started(lambda: redis_server(folder))
+    bridge = BridgeProcess(folder, NOWHERE, server.port, livekit_sip_path)
+    bridge.start()
+    bridge.wait_ready()
+    async with ServerDouble(bridge, server.port) as double:
+        yield double
+    bridge.stop()
+    server.stop()

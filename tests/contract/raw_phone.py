@@ -98,6 +98,12 @@ class RawPhone:
         found = [(message, _STATUS.match(message)) for _, message in self.received]
         return [message for message, line in found if line and status in (None, int(line[1]))]
 
+    @property
+    def finals(self) -> list[tuple[int, str]]:
+        """Status and CSeq of every final response that came."""
+        found = [(int(_STATUS.match(one)[1]), header(one, "CSeq")) for one in self.responses()]  # type: ignore[index]
+        return [(status, cseq) for status, cseq in found if status >= 200]
+
     def requests(self, method: str) -> list[bytes]:
         """All requests that came, of one method."""
         return [message for _, message in self.received if message.startswith(method.encode() + b" ")]
