@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 MAX_DURATION_S = 24 * 3600.0
 """When neither trunk nor rule says, as with livekit-sip."""
 
+REJOIN_S = 3.0
+"""How long joining may take once livekit-server answers again."""
+
+AGENT_BACK_S = 8.0
+"""How long the agent may stay away after that: its SDK tries at pauses of up to seven seconds."""
+
 AGENT_GRACE_S = 0.5
 """How long an agent may be away before the caller is let go: time for one agent to take over from another."""
 
@@ -34,6 +40,7 @@ class Limits:
     max_duration_s: float = MAX_DURATION_S
     server_loss_s: float = 10.0
     agent_grace_s: float = AGENT_GRACE_S
+    agent_back_s: float = AGENT_BACK_S
 
 
 class CallWatch:
@@ -90,10 +97,18 @@ class CallWatch:
             self._after("server", self._limits.server_loss_s, lambda: self._end(ending.SERVER_LOST))
 
     def server_back(self, people: People) -> None:
-        """It is whole again."""
+        """It is whole again; whoever was there comes back in a while."""
         self._server_lost = False
         self._stop("server")
-        self.people(people)
+        if people.can_talk:
+            self._stop("agent")
+        else:
+            self._after("agent", self._limits.agent_back_s, lambda: self._end(ending.AGENT_LOST))
+
+    def server_seen(self) -> None:
+        """livekit-server answers again, and is being joined."""
+        if "server" in self._timers:
+            self._after("server", REJOIN_S, lambda: self._end(ending.SERVER_LOST))
 
     def close(self) -> None:
         """Watch no more."""
