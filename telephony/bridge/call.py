@@ -14,13 +14,16 @@ from telephony.bridge import attributes, ending
 from telephony.bridge.direct_media import DirectMedia
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
+from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
+from telephony.bridge.session_keeping import SessionKeeper
 from telephony.bridge.watch import CallWatch, Limits
 from telephony.calls.job_attributes import AUDIO_PATH
-from telephony.errors import RtpError, SdpError
+from telephony.errors import RtpError
 from telephony.logs import get_logger
 from telephony.sip.outcome import Outcome
+from telephony.sip.session_timer import EXPIRED_REASON, allows_update
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from telephony.rtp.thread import MediaThread
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.session import DialogSession
+    from telephony.sip.session_timer import Terms
 
 log = get_logger(__name__)
 
@@ -106,6 +110,8 @@ class Call:
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
         self._watch: CallWatch | None = None
+        self._keeper: SessionKeeper | None = None
+        self._renegotiation: Renegotiation | None = None
         self._first_packet = asyncio.Event()
         self._keys_up: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
         self._keys_down: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
@@ -168,13 +174,20 @@ class Call:
         rtp.on_first_packet = to_owner(self._first_packet.set)
         rtp.on_digit = to_owner(lambda digit: _put(self._keys_up, digit))
 
-    def connect(self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup) -> None:
-        """The phone is connected: let both sides hear each other from the next tick on."""
+    def connect(
+        self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup, terms: Terms | None = None
+    ) -> None:
+        """The phone is connected: let both sides hear each other from the next tick on.
+
+        Args:
+            terms: of the session timer, as agreed with the 200.
+        """
         rtp = self.rtp
-        assert rtp is not None, "media is agreed before a call is connected"
+        assert rtp is not None, "media is opened before a call is connected"
         self.session = session
         session.on_request = self._in_dialog
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
+        self._keep(session, terms)
         self._recording = self._record_audio()
         self.carry(self.media)
         if self.direct is not None:
@@ -187,12 +200,43 @@ class Call:
             on_ending=self._ended_by_watch,
         )
         self._watch.start(self._with_agent(self.caller.people()))
+        self._held(self.agreement is not None and self.agreement.is_held)
         self._workers = [
             tasks.create_task(self._become_active()),
             tasks.create_task(self._watch_dialog(session)),
             tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
+
+    def _keep(self, session: DialogSession, terms: Terms | None) -> None:
+        agreement, peer = self.agreement, session.response or session.invite
+        assert agreement is not None, "media is opened before a call is connected"
+        self._keeper = SessionKeeper(
+            self.services.clock,
+            session,
+            agreement,
+            by_update=peer is not None and allows_update(peer),
+            on_expired=self._session_expired,
+        )
+        self._keeper.follow(terms)
+        self._renegotiation = Renegotiation(
+            self.record.call_id,
+            session,
+            agreement,
+            self._keeper,
+            on_held=self._held,
+            on_unusable=lambda: self.end(ending.NO_MEDIA_AGREED),
+        )
+
+    def _session_expired(self) -> None:
+        self._asked_headers = dict([EXPIRED_REASON])
+        self.end(ending.SESSION_EXPIRED)
+
+    def _held(self, is_held: bool) -> None:
+        if self.agreement is not None and self.agreement.is_agreed:
+            self.record.fields["codec"] = self.agreement.codec
+        if self._watch is not None:
+            self._watch.held(is_held)
 
     def carry(self, media: CallMedia) -> None:
         """Move audio between the phone and this path from the next tick on; after the answer."""
@@ -210,6 +254,8 @@ class Call:
         """Let go of phone, room and port; bounded by about ten seconds, whatever the others do."""
         if self._watch is not None:
             self._watch.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self.direct is not None:
             self.direct.close(self.over.value.name if self.over.value is not None else "refused")
         if self._leg is not None:
@@ -320,33 +366,14 @@ class Call:
     def _in_dialog(self, incoming: IncomingRequest) -> None:
         if incoming.method == "BYE":
             self.end(ending.CALLER_HUNG_UP)
-        elif incoming.method in ("INVITE", "UPDATE"):
-            self._renegotiate(incoming)
+        elif incoming.method in ("INVITE", "UPDATE") and self._renegotiation is not None:
+            self._renegotiation.take(incoming)
         elif incoming.method == "OPTIONS":
             incoming.respond(200)
         elif incoming.method == "NOTIFY" and self.on_notify is not None:
             self.on_notify(incoming)
         else:
             incoming.respond(405)
-
-    def _renegotiate(self, incoming: IncomingRequest) -> None:
-        agreement = self.agreement
-        assert agreement is not None, "media is agreed before a call is connected"
-        offer = incoming.request.body
-        try:
-            if not offer:
-                # An UPDATE without a body only refreshes the session.
-                incoming.respond(200, body=agreement.offer_again() if incoming.method == "INVITE" else b"")
-                return
-            answer = agreement.take(offer)
-        except SdpError as error:
-            log.warning("offer_refused", call_id=self.record.call_id, reason=str(error))
-            incoming.respond(488)
-            return
-        incoming.respond(200, body=answer.body)
-        if self._watch is not None:
-            self._watch.held(not answer.receives)
-        log.info("media_renegotiated", call_id=self.record.call_id, direction=answer.direction)
 
     async def _watch_dialog(self, session: DialogSession) -> None:
         await session.ended.wait()

@@ -20,6 +20,7 @@ from telephony.bridge.bus import RedisAddress
 from telephony.bridge.limits import Caps
 from telephony.bridge.register import Account
 from telephony.errors import ConfigError, SipParseError
+from telephony.sip.session_timer import MIN_SE_S
 from telephony.sip.uri import SipUri
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ class BridgeConfig(_Section):
     """The same before the first packet."""
     symmetric_rtp: bool = True
     """Send RTP to where it comes from rather than to where the SDP says."""
+    session_expires: Duration = Field(default=0.0, ge=0, le=86400)
+    """The session timer (RFC 4028) that we ask for, at least 90 s; 0 = only what the other side asks for."""
     codecs: dict[str, bool] = Field(default_factory=dict)
     """Switches codecs off or on by livekit-sip's names; PCMU, PCMA and telephone-event are on."""
     max_active_calls: int = Field(default=0, ge=0)
@@ -213,6 +216,8 @@ class BridgeConfig(_Section):
             problems.append(
                 "nat_1_to_1_ip must be set when listen_ip is 0.0.0.0: callers must be told an address"
             )
+        if 0 < self.session_expires < MIN_SE_S:
+            problems.append(f"session_expires must be 0 or at least {MIN_SE_S}s")
         if unknown := sorted(set(self.codecs) - set(KNOWN_CODECS)):
             wanted = [name for name in unknown if self.codecs[name]]
             if wanted:

@@ -51,6 +51,15 @@ NOT_WANTED = Ending(
 NOT_ACKNOWLEDGED = Ending(
     "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"
 )
+SESSION_EXPIRED = Ending(
+    "session_expired",
+    "line",
+    "The phone did not confirm in time that the call goes on (session timer).",
+    "line_ended",
+)
+NO_MEDIA_AGREED = Ending(
+    "no_media_agreed", "line", "The phone's answer to our offer of media cannot be used.", "line_ended"
+)
 TRANSFERRED = Ending("transferred", "agent", "The call was handed over to another party.", "transferred")
 AGENT_HUNG_UP = Ending("agent_hung_up", "agent", "The agent asked to end the call.")
 AGENT_LEFT = Ending("agent_left", "agent", "The agent left and nobody else could talk to the caller.")

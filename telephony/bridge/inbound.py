@@ -27,6 +27,8 @@ from telephony.bridge.routing import CallRouting
 from telephony.bridge.watch import MAX_DURATION_S, Limits
 from telephony.errors import LiveKitError, RtpError, SdpError, SipError, SipParseError
 from telephony.logs import get_logger
+from telephony.sip import session_timer
+from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
     from telephony.sip.incoming import IncomingInvite
+    from telephony.sip.session_timer import Terms
 
 log = get_logger(__name__)
 
@@ -57,15 +60,14 @@ class InboundCall:
         self._services = services
         self._record = record
         self._call = Call(services, record)
-        self._routing = CallRouting(
-            invite, sip_call_id, services.io, trunk_auth, record, services.limits
-        )
+        self._routing = CallRouting(invite, sip_call_id, services.io, trunk_auth, record, services.limits)
         self._ringing = Ringing(invite, services.clock, services.config.sip_ringing_interval, record)
         self._entry: RoomEntry[Refusal] = RoomEntry(record)
         self._wait = AgentWait(self._call, self._routing.dispatch, self._ringing.begin)
         self._joined_with: dict[str, str] = {}
         self._releasing = False
         self._stopping: Refusal | None = None
+        self._terms: Terms | None = None
         record.mark("invite")
         record.parties = inbound_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
@@ -158,6 +160,8 @@ class InboundCall:
                 raise SipParseError("it names no address to answer to", field="Contact")
         except SipParseError as error:
             return refusal.malformed(error)
+        terms = session_timer.accept(request, wanted_s=round(self._services.config.session_expires))
+        self._terms = None if isinstance(terms, TooBrief) else terms
         return None
 
     async def _find_room(self) -> Refusal | None:
@@ -175,7 +179,11 @@ class InboundCall:
         codecs = codecs_for(self._services, self._dispatch.codecs)
         try:
             agreement = await open_media(self._services, self._call, codecs)
-            agreement.take(self._invite.request.body)
+            if self._invite.request.body:
+                agreement.take(self._invite.request.body)
+            else:
+                # The caller answers our offer in its ACK (RFC 3261 section 13.2.1).
+                agreement.offer()
         except RtpError as error:
             return refusal.no_port(error)
         except SdpError as error:
@@ -251,8 +259,9 @@ class InboundCall:
             self._dispatch.attributes_to_headers,
             self._dispatch.headers,
         )
+        headers += session_timer.answer_headers(self._terms)
         try:
-            session = self._invite.accept(agreement.current.body, headers)
+            session = self._invite.accept(agreement.local, headers)
         except SipParseError as error:
             return refusal.malformed(error)
         except SipError:
@@ -260,9 +269,8 @@ class InboundCall:
         self._ringing.stop()
         call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
         session.next_hop = hop_to_caller(self._invite)
-        call.connect(session, self._limits(), tasks)
-        self._record.emit("call.answered", codec=agreement.current.codec, audio_path=call.media.name)
-        self._record.fields["codec"] = agreement.current.codec
+        call.connect(session, self._limits(), tasks, self._terms)
+        self._record.emit("call.answered", codec=agreement.codec or None, audio_path=call.media.name)
         log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
         return await call.converse()
 

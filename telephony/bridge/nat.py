@@ -11,14 +11,14 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from telephony.sip.incoming import IncomingInvite
+    from telephony.sip.incoming import IncomingRequest
     from telephony.sip.message import SipResponse
     from telephony.sip.outgoing import OutgoingInvite
     from telephony.sip.routing import Hop
 
 
-def hop_to_caller(invite: IncomingInvite) -> Hop | None:
-    """Where to send requests to whoever sent an INVITE; None: to its Contact."""
+def hop_to_caller(invite: IncomingRequest) -> Hop | None:
+    """Where to send requests to whoever sent an INVITE or UPDATE; None: to its Contact."""
     contact = invite.request.contact
     if contact is None or invite.request.record_routes:
         return None

@@ -25,6 +25,7 @@ from telephony.bridge.watch import Limits
 from telephony.calls import job_attributes
 from telephony.errors import BusError, LinkError, LiveKitError, RtpError, SdpError, SipError, SipTimeoutError
 from telephony.logs import get_logger
+from telephony.sip import session_timer
 from telephony.sip.identifiers import new_call_id
 from telephony.sip.outcome import Outcome
 from telephony.sip.outgoing import OutgoingInviteRequest
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from telephony.bridge.outbound_order import DialOrder
     from telephony.bridge.record import CallRecord
     from telephony.sip.endpoint import SipEndpoint
-    from telephony.sip.message import SipResponse
+    from telephony.sip.message import SipRequest, SipResponse
     from telephony.sip.outgoing import OutgoingInvite
 
 log = get_logger(__name__)
@@ -202,7 +203,8 @@ class OutboundCall:
             from_=order.from_,
             to=order.to,
             body=self._agreement.offer(),
-            headers=order.headers,
+            headers=[*order.headers, *session_timer.offer_headers(self._session_expires_s)],
+            revise=self._lengthen,
             credentials=order.credentials,
             call_id=self._sip_call_id_full,
             local_tag=order.sip_call_id,
@@ -248,6 +250,20 @@ class OutboundCall:
         final.cancel()
         return None
 
+    @property
+    def _session_expires_s(self) -> int:
+        return round(self._services.config.session_expires)
+
+    def _lengthen(self, invite: SipRequest, response: SipResponse) -> bool:
+        """A 422: the same INVITE with the interval that it names is another try of the same call."""
+        if response.status != 422:
+            return False
+        for name, value in session_timer.offer_headers(
+            self._session_expires_s, session_timer.min_se(response)
+        ):
+            invite.headers.set(name, value)
+        return True
+
     async def _over(self) -> None:
         await self._call.over.wait(self._services.clock, _LONGER_THAN_ANY_CALL_S)
 
@@ -280,10 +296,9 @@ class OutboundCall:
             attributes.CALL_ID_FULL: attributes.clean(invite.call_id),
         }
         call.settle_path()
-        call.connect(session, self._limits(), tasks)
+        call.connect(session, self._limits(), tasks, session_timer.agreed(response))
         self.placed.set(None)
         self._record.emit("call.answered", codec=answer.codec, audio_path=call.media.name)
-        self._record.fields["codec"] = answer.codec
         log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
         return None
 

@@ -40,7 +40,9 @@ from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.rtp.ports import PortPool
 from telephony.rtp.thread import MediaThread
+from telephony.sip import session_timer
 from telephony.sip.endpoint import SipEndpoint
+from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,7 @@ class BridgeService:
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
         self._endpoint = SipEndpoint(self._clock)
         self._endpoint.on_invite = self._on_invite
+        self._endpoint.extensions = frozenset({session_timer.OPTION})
         accounts = [section.to_account() for section in config.sip_registrations]
         self._registrations = Registrations(accounts, self._endpoint, self._clock)
         self._numbers = {one.username: one.number for one in accounts if one.number}
@@ -222,6 +225,10 @@ class BridgeService:
         known = self._recent.refused(key)
         if known is not None:
             invite.respond(known.status, known.reason, headers=known.headers())
+            return
+        if isinstance(terms := session_timer.accept(invite.request), TooBrief):
+            # The caller comes back with another interval: this is no refusal of its call.
+            invite.respond(422, headers=terms.headers)
             return
         sip_call_id = self._recent.call_id(key)
         if sip_call_id in self._calls:

@@ -161,6 +161,7 @@ class SipEndpoint:
         hop = await self._hop_to(wanted.uri, wanted.target)
         invite = build_invite(self.stack, wanted, hop.transport.protocol)
         outgoing = OutgoingInvite(self._calls, invite, hop, wanted.credentials)
+        outgoing.revise = wanted.revise
         outgoing.start()
         return outgoing
 
