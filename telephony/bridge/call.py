@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
@@ -340,8 +341,9 @@ class Call:
         session = self.session
         if session is None:
             return []
-        told = session.response or session.invite
-        return list(told.headers) if told is not None else []
+        if session.response is not None:
+            return list(session.response.headers)
+        return told_headers(session.invite) if session.invite is not None else []
 
     def _people_changed(self, people: People) -> None:
         if isinstance(self.media, DirectMedia):

@@ -16,6 +16,7 @@ import structlog
 from telephony.bridge import attributes, ending, refusal
 from telephony.bridge.agent_wait import AgentWait
 from telephony.bridge.call import Call
+from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.ending import Ending
 from telephony.bridge.media_opening import codecs_for, open_media
 from telephony.bridge.nat import hop_to_caller
@@ -212,7 +213,7 @@ class InboundCall:
         self._joined_with = attributes.call_attributes(
             self._dispatch.attributes,
             attributes.header_attributes(
-                request.headers,
+                told_headers(request),
                 mapping=self._dispatch.headers_to_attributes,
                 include=self._dispatch.include_headers,
             ),

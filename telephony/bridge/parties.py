@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes
+from telephony.bridge.caller_identity import caller_user
 
 if TYPE_CHECKING:
     from telephony.bridge.outbound_order import DialOrder
@@ -20,7 +21,7 @@ def inbound_parties(invite: IncomingInvite, sip_call_id: str) -> dict[str, Any]:
         "sip_call_id_full": request.call_id,
         "direction": "inbound",
         "invite_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "from": request.from_.uri.user,
+        "from": caller_user(request),
         "to": request.to.uri.user,
     }
 

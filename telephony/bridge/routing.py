@@ -6,9 +6,11 @@ same time: livekit-server finds the trunk for itself when it evaluates the rules
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from telephony.bridge import attributes, refusal
+from telephony.bridge.caller_identity import is_hidden
 from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
 from telephony.bridge.trunk_auth import Judgement
 from telephony.errors import BusError
@@ -92,7 +94,7 @@ class CallRouting:
                 found = await self._io.evaluate(self._description, self.trunk.trunk_id)
         except BusError as error:
             return refusal.bus_failed(error)
-        self.dispatch = found
+        self.dispatch = found = self._apart(found)
         self._record.mark("dispatch")
         self._record.fields.update(rule_id=found.rule_id, room=found.room_name)
         refused = refusal.by_dispatch(found, self.called)
@@ -112,6 +114,12 @@ class CallRouting:
         """Ask no more."""
         if self._evaluating is not None:
             self._evaluating.cancel()
+
+    def _apart(self, found: Dispatch) -> Dispatch:
+        """Hidden callers of one room have one identity to livekit-server, and would throw each other out."""
+        if not found.identity or not is_hidden(self._invite.request):
+            return found
+        return replace(found, identity=f"{found.identity}_{self._sip_call_id[-6:]}")
 
     @property
     def called(self) -> str:
