@@ -256,7 +256,7 @@ class OutboundCall:
 
     def _lengthen(self, invite: SipRequest, response: SipResponse) -> bool:
         """A 422: the same INVITE with the interval that it names is another try of the same call."""
-        if response.status != 422:
+        if response.status != 422 or "Min-SE" not in response.headers:
             return False
         for name, value in session_timer.offer_headers(
             self._session_expires_s, session_timer.min_se(response)

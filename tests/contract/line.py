@@ -68,6 +68,12 @@ class ContractLine(Number):
         self._agents.append(agent)
         return agent
 
+    def watcher(self) -> ContractAgent:
+        """Somebody who is no agent, so that the room stays for him when the telephone has left."""
+        agent = RoomAgent(self, identity="watcher", kind="standard")
+        self._agents.append(agent)
+        return agent
+
     async def provision_for(
         self, path: AudioPath, *, rule: dict[str, Any] | None = None, **more: Any
     ) -> None:
@@ -153,6 +159,15 @@ class ContractAgent(ABC):
         caller = self.caller
         return caller.attributes.get("sip.callStatus", "") if caller else ""
 
+    async def sees_track(self, identity: str) -> None:
+        """Wait until a participant publishes: of who does not, the server tells up to three seconds late."""
+
+        def publishes() -> bool:
+            participant = self.room.remote_participants.get(identity)
+            return participant is not None and bool(participant.track_publications)
+
+        await until(publishes)
+
     async def sees(self, status: str) -> None:
         """Wait until the call has, or has had, a status."""
         await until(lambda: status in (self.status, *self.statuses))
@@ -171,9 +186,9 @@ class ContractAgent(ABC):
 class RoomAgent(ContractAgent):
     """A participant whose track is heard, as with livekit-sip."""
 
-    def __init__(self, line: ContractLine) -> None:
+    def __init__(self, line: ContractLine, *, identity: str = "agent", kind: str = "agent") -> None:
         super().__init__(line)
-        self._person: RoomPerson = line.person()
+        self._person: RoomPerson = line.person(identity=identity, kind=kind)
         self.keys = self._person.keys
         self._watch(self._person.room)
 

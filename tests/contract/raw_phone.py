@@ -118,14 +118,17 @@ class RawPhone:
         await until(lambda: self.requests(method), timeout_s)
         return self.requests(method)[0]
 
-    def answer(self, request: bytes, status: str, port: int, *, tag: str = "rawphone") -> None:
+    def answer(
+        self, request: bytes, status: str, port: int, *, tag: str = "rawphone", more: Sequence[str] = ()
+    ) -> None:
         """Answer a request of the bridge without a body."""
         kept = [
             line + (f";tag={tag}" if line.lower().startswith("to:") and b";tag=" not in line.encode() else "")
             for line in request.decode().split("\r\n\r\n")[0].split("\r\n")[1:]
             if line.split(":")[0].lower() in ("via", "from", "to", "call-id", "cseq")
         ]
-        head = [f"SIP/2.0 {status}", *kept, f"Contact: <sip:raw@{self.address}>", "Content-Length: 0", "", ""]
+        contact = f"Contact: <sip:raw@{self.address}>"
+        head = [f"SIP/2.0 {status}", *kept, contact, *more, "Content-Length: 0", "", ""]
         self.send("\r\n".join(head).encode(), port)
 
 
