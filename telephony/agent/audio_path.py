@@ -73,6 +73,9 @@ class RoomPath:
     def hang_up(self) -> None:
         """End the call, as far as the way can."""
 
+    def step_aside(self) -> None:
+        """Leave the call to another job, as far as the way can."""
+
     async def leave(self) -> None:
         """The job goes; bounded."""
 

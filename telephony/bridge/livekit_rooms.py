@@ -134,12 +134,24 @@ class LiveKitRooms:
 
     async def _delete_once_back(self, room_name: str, but: str) -> None:
         for _ in range(_LEFT_LOOKS):
-            if await self.answers():
+            if await self.answers() and await self._wake(room_name):
                 if await self.is_left(room_name, but=but):
                     await self.delete(room_name)
                 return
             await asyncio.sleep(_LEFT_PAUSE_S)
         log.warning("room_not_deleted", room=room_name, reason="livekit-server stays away")
+
+    async def _wake(self, room_name: str) -> bool:
+        """Have a room of the server's former life taken over by its present one, which knows it by name only.
+
+        For about five seconds the server asks the node that died, and can neither make nor delete it.
+        """
+        try:
+            await self._rooms.create_room(api.CreateRoomRequest(name=room_name))
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            log.debug("room_not_woken", room=room_name, reason=type(error).__name__)
+            return False
+        return True
 
     async def delete(self, room_name: str) -> None:
         """Delete a room that nobody needs any more; a failure is logged, the server empties it in time."""

@@ -168,6 +168,7 @@ class OutboundCall:
     async def _join(self) -> DialFailure | None:
         order, rooms = self._order, self._services.rooms
         given = {**order.attributes, attributes.CALL_STATUS: "dialing"}
+        self._call.place = order.room
         given.pop(job_attributes.LINK, None)
         try:
             if link := await self._call.offer_line():

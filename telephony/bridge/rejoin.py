@@ -64,12 +64,17 @@ class Rejoin:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
 
-    def lost(self) -> None:
-        """The connection is lost; harmless while one is being mended."""
+    def lost(self, attributes: dict[str, str] | None = None) -> None:
+        """The connection is lost; harmless while one is being mended.
+
+        Args:
+            attributes: to come back with; by default those that the caller has now.
+        """
         if self._closed or (self._task is not None and not self._task.done()):
             return
         self._mended.clear()
-        self._task = asyncio.get_running_loop().create_task(self._come_back(self._caller.attributes))
+        given = self._caller.attributes if attributes is None else attributes
+        self._task = asyncio.get_running_loop().create_task(self._come_back(given))
 
     def mended(self) -> None:
         """The SDK was faster; its attributes are those of the first join."""
