@@ -59,6 +59,7 @@ class BridgeProcess:
             "sip_port": self.port,
             "health_port": self.health_port,
             "rtp_port": f"{first_port}-{first_port + 800}",
+            "symmetric_rtp": True,
             "media_timeout": f"{MEDIA_TIMEOUT_S}s",
             "media_timeout_initial": f"{MEDIA_TIMEOUT_S}s",
         }
