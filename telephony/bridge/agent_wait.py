@@ -182,4 +182,5 @@ class AgentWait:
 
     @property
     def _invited_at(self) -> float:
-        return self._record.at("invite") or self._services.clock.now()
+        # Who entered a PIN waits from then on.
+        return self._record.at("pin") or self._record.at("invite") or self._services.clock.now()

@@ -15,6 +15,7 @@ from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
+from telephony.bridge.pin_sounds import PinSounds
 from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
@@ -75,6 +76,7 @@ class CallServices:
     """Of this machine; None where every call goes through the room."""
     recorder: Recorder | None = None
     limits: CallLimits = field(default_factory=CallLimits)
+    pin_sounds: PinSounds = field(default_factory=PinSounds.load)
 
 
 class Call:
@@ -85,6 +87,7 @@ class Call:
         on_audible: somebody's audio is subscribed.
         on_people: somebody came or left while it rings.
         on_notify: the phone tells what became of a transfer; without it such requests are refused.
+        on_secret_key: takes the phone's keys while it is set, and nobody else hears of them.
         handed_over: the phone was told to call somebody else: if it hangs up, that is why.
     """
 
@@ -95,6 +98,7 @@ class Call:
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
         self.on_notify: Callable[[IncomingRequest], None] | None = None
+        self.on_secret_key: Callable[[str], None] | None = None
         self.handed_over = False
         self.caller = CallerInRoom()
         self.joined = asyncio.Event()
@@ -173,7 +177,16 @@ class Call:
         self.rtp, self.agreement = rtp, agreement
         to_owner = self.services.media.to_owner
         rtp.on_first_packet = to_owner(self._first_packet.set)
-        rtp.on_digit = to_owner(lambda digit: _put(self._keys_up, digit))
+        rtp.on_digit = to_owner(self._key_pressed)
+
+    def answered(self, session: DialogSession, tasks: asyncio.TaskGroup, terms: Terms | None = None) -> None:
+        """There is a dialog with the phone; ``connect`` may follow later, after a PIN."""
+        self.session = session
+        session.on_request = self._in_dialog
+        session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
+        self._keep(session, terms)
+        self.record.mark("answered")
+        self._workers.append(tasks.create_task(self._watch_dialog(session)))
 
     def connect(
         self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup, terms: Terms | None = None
@@ -185,15 +198,12 @@ class Call:
         """
         rtp = self.rtp
         assert rtp is not None, "media is opened before a call is connected"
-        self.session = session
-        session.on_request = self._in_dialog
-        session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
-        self._keep(session, terms)
+        if self.session is None:
+            self.answered(session, tasks, terms)
         self._recording = self._record_audio()
         self.carry(self.media)
         if self.direct is not None:
             self.direct.answered()
-        self.record.mark("answered")
         self._watch = CallWatch(
             self.services.clock,
             limits,
@@ -202,9 +212,8 @@ class Call:
         )
         self._watch.start(self._with_agent(self.caller.people()))
         self._held(self.agreement is not None and self.agreement.is_held)
-        self._workers = [
+        self._workers += [
             tasks.create_task(self._become_active()),
-            tasks.create_task(self._watch_dialog(session)),
             tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
@@ -393,6 +402,12 @@ class Call:
         await self.joined.wait()
         await self.caller.set_attributes({attributes.CALL_STATUS: "active"})
         self.record.mark("active")
+
+    def _key_pressed(self, digit: str) -> None:
+        if self.on_secret_key is not None:
+            self.on_secret_key(digit)
+        else:
+            _put(self._keys_up, digit)
 
     async def _key_from_phone(self, digit: str) -> None:
         if self.direct is not None:

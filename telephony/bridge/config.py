@@ -87,6 +87,18 @@ class RecordingSection(_Section):
     format: Literal["ogg", "wav"] = "ogg"
 
 
+class PinSection(_Section):
+    """How callers are asked for the PIN of a dispatch rule."""
+
+    tries: int = Field(default=3, ge=1, le=10)
+    timeout: Duration = Field(default=10.0, ge=1, le=120)
+    """How long the caller may take to begin, and from one key to the next."""
+    prompt: Path | None = None
+    """A WAV file to play in place of three rising notes."""
+    wrong: Path | None = None
+    """A WAV file to play after a wrong PIN in place of two low notes."""
+
+
 class RegistrationSection(_Section):
     """A carrier's line with a login, at which the bridge registers; livekit/sip pull request 774's names."""
 
@@ -188,6 +200,9 @@ class BridgeConfig(_Section):
     """Nobody but us in the room by then = the call is refused; 0 = wait as long as it may ring."""
     refuse_status: int = Field(default=503, ge=400, le=699)
     """The SIP status for a call that no agent takes."""
+    pin: PinSection = PinSection()
+    early_media: bool = False
+    """Let the room of a call of ours hear what the carrier plays before the answer; livekit-sip drops it."""
     server_loss_timeout: Duration = Field(default=10.0, ge=0)
     """How long a call goes on while the connection to livekit-server is being mended."""
     audio_path: Literal["auto", "direct", "room"] = "room"

@@ -101,6 +101,11 @@ def by_room(reason: int) -> Ending:
     return _BY_REASON.get(reason, SERVER_LOST)
 
 
+def after_answer(sentence: str, *, wrong_pin: bool) -> Ending:
+    """The ending of a call that was answered to ask for a PIN, and then could not go on."""
+    return Ending("pin_refused" if wrong_pin else "refused_after_pin", "line", sentence, "line_ended")
+
+
 def by_agent(last_reason: int | None) -> Ending:
     """The ending when the last agent is gone: it left by itself, or it was lost.
 

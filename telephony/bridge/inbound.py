@@ -21,7 +21,10 @@ from telephony.bridge.ending import Ending
 from telephony.bridge.media_opening import codecs_for, open_media
 from telephony.bridge.nat import hop_to_caller
 from telephony.bridge.parties import inbound_parties
+from telephony.bridge.pin_prompt import PinPrompt
+from telephony.bridge.pin_sounds import Announcement
 from telephony.bridge.refusal import Refusal
+from telephony.bridge.ringback_media import RingbackMedia
 from telephony.bridge.ringing import Ringing
 from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
 from telephony.bridge.routing import CallRouting
@@ -29,6 +32,7 @@ from telephony.bridge.watch import MAX_DURATION_S, Limits
 from telephony.errors import LiveKitError, RtpError, SdpError, SipError, SipParseError
 from telephony.logs import get_logger
 from telephony.sip import session_timer
+from telephony.sip.session import DialogSession
 from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
@@ -69,6 +73,8 @@ class InboundCall:
         self._releasing = False
         self._stopping: Refusal | None = None
         self._terms: Terms | None = None
+        self._giving_up: asyncio.Task[None] | None = None
+        self._connected = False
         record.mark("invite")
         record.parties = inbound_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
@@ -119,7 +125,7 @@ class InboundCall:
     async def _carry(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         result: Refusal | Ending | None
         try:
-            result = await self._sequence(tasks)
+            result = self._final(await self._sequence(tasks))
         except Exception as error:
             log.exception("call_failed", call_id=self._record.call_id)
             result = ending.BRIDGE_FAILED if self.answered else refusal.internal(error)
@@ -129,12 +135,20 @@ class InboundCall:
             log.exception("call_release_failed", call_id=self._record.call_id)
         return result
 
+    def _final(self, result: Refusal | Ending | None) -> Refusal | Ending | None:
+        """A refusal that comes after the answer is an end: the phone gets BYE."""
+        if not isinstance(result, Refusal) or not self.answered:
+            return result
+        self._record.fields.update(field=result.field, fix=result.fix)
+        return ending.after_answer(result.sentence, wrong_pin=result is refusal.WRONG_PIN)
+
     async def _sequence(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         steps = (
             self._read_invite,
             lambda: self._routing.find_trunk(tasks),
             self._find_room,
             self._open_media,
+            lambda: self._ask_pin(tasks),
             lambda: self._send_for_agent(tasks),
             lambda: self._join(tasks),
             lambda: self._wait.decided(tasks),
@@ -143,6 +157,8 @@ class InboundCall:
             refused = await step()
             if self._invite.cancelled.is_set():
                 return ending.CALLER_CANCELLED
+            if self.answered and self._call.over.value is not None:
+                return self._call.over.value
             if refused or self._stopping:
                 return self._stopping or refused
             if self._routing.challenge:
@@ -168,8 +184,10 @@ class InboundCall:
     async def _find_room(self) -> Refusal | None:
         refused = await self._routing.find_room()
         self._wait.dispatch = self._routing.dispatch
-        if refused is not None:
-            return refused
+        return refused if refused is not None or self._routing.asks_pin else self._follow_rule()
+
+    def _follow_rule(self) -> Refusal | None:
+        self._wait.dispatch = self._routing.dispatch
         self._call.bye_headers = dict(self._dispatch.attributes_to_headers)
         refused = self._wait.choose_path()
         if refused is None:
@@ -190,6 +208,48 @@ class InboundCall:
         except SdpError as error:
             return refusal.no_media(error)
         return None
+
+    async def _ask_pin(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        """Answer, and let the caller in by its PIN; from then on it hears ringing until an agent is there."""
+        if not self._routing.asks_pin:
+            return None
+        session = self._accept()
+        if not isinstance(session, DialogSession):
+            return session
+        call = self._call
+        call.answered(session, tasks, self._terms)
+        self._giving_up = tasks.create_task(self._give_up_when_over())
+        refused = await PinPrompt(call, self._routing.admit).ask()
+        call.on_secret_key = None
+        if refused is not None or call.over.done:
+            return refused
+        self._record.mark("pin")
+        call.carry(RingbackMedia(Announcement()))
+        return self._follow_rule()
+
+    async def _give_up_when_over(self) -> None:
+        await self._call.over.wait(self._services.clock, 2 * MAX_DURATION_S)
+        self._wait.abandon()
+
+    def _accept(self) -> DialogSession | Refusal | None:
+        """Answer 200; None where the caller has given up just now."""
+        agreement = self._call.agreement
+        assert agreement is not None, "media was opened"
+        headers = attributes.attribute_headers(
+            self._call.caller.attributes or self._joined_with,
+            self._dispatch.attributes_to_headers,
+            self._dispatch.headers,
+        )
+        headers += session_timer.answer_headers(self._terms)
+        try:
+            session = self._invite.accept(agreement.local, headers)
+        except SipParseError as error:
+            return refusal.malformed(error)
+        except SipError:
+            return None
+        self._ringing.stop()
+        session.next_hop = hop_to_caller(self._invite)
+        return session
 
     async def _send_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
         refused = await self._wait.send_for_agent()
@@ -217,7 +277,7 @@ class InboundCall:
                 mapping=self._dispatch.headers_to_attributes,
                 include=self._dispatch.include_headers,
             ),
-            status="ringing",
+            status="active" if self.answered else "ringing",
             call_tag=request.from_.tag or "",
             sip_call_id=request.call_id,
         )
@@ -255,21 +315,11 @@ class InboundCall:
     async def _answer(self, tasks: asyncio.TaskGroup) -> Refusal | Ending:
         call, agreement = self._call, self._call.agreement
         assert agreement is not None, "media was opened"
-        headers = attributes.attribute_headers(
-            call.caller.attributes or self._joined_with,
-            self._dispatch.attributes_to_headers,
-            self._dispatch.headers,
-        )
-        headers += session_timer.answer_headers(self._terms)
-        try:
-            session = self._invite.accept(agreement.local, headers)
-        except SipParseError as error:
-            return refusal.malformed(error)
-        except SipError:
-            return ending.CALLER_CANCELLED
-        self._ringing.stop()
+        session = call.session or self._accept()
+        if not isinstance(session, DialogSession):
+            return session or ending.CALLER_CANCELLED
         call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
-        session.next_hop = hop_to_caller(self._invite)
+        self._connected = True
         call.connect(session, self._limits(), tasks, self._terms)
         self._record.emit("call.answered", codec=agreement.codec or None, audio_path=call.media.name)
         log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
@@ -296,10 +346,12 @@ class InboundCall:
         self._releasing = True
         self._wait.close()
         self._routing.close()
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
         await self._entry.settled()
-        is_unused = not self.answered and await self._is_room_ours()
+        is_unused = not self._connected and await self._is_room_ours()
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
         if is_unused:
             await self._services.rooms.delete(self._dispatch.room_name)

@@ -160,8 +160,11 @@ class IoService:
             error=answer.error_code,
         )
 
-    async def evaluate(self, call: Any, trunk_id: str) -> Dispatch:
+    async def evaluate(self, call: Any, trunk_id: str, *, pin: str | None = None) -> Dispatch:
         """Ask where a call on this trunk goes.
+
+        Args:
+            pin: what the caller entered, which may be nothing; None before it was asked.
 
         Raises:
             BusError: nobody answered, or the server failed.
@@ -171,6 +174,8 @@ class IoService:
         request = wire.EvaluateSIPDispatchRulesRequest(
             call=call,
             sip_trunk_id=trunk_id,
+            pin=pin or "",
+            no_pin=pin == "",
             sip_call_id=call.lk_call_id,
             calling_number=sender.user,
             calling_host=sender.host,

@@ -106,16 +106,8 @@ def wrong_credentials(trunk_id: str, *, username_matches: bool) -> Refusal:
 
 def by_dispatch(dispatch: Dispatch, called: str) -> Refusal | None:
     """What the dispatch rules refuse; None lets the call in."""
-    if dispatch.result == DispatchResult.ACCEPT:
+    if dispatch.result in (DispatchResult.ACCEPT, DispatchResult.REQUEST_PIN):
         return _unsupported(dispatch)
-    if dispatch.result == DispatchResult.REQUEST_PIN:
-        return Refusal(
-            501,
-            "Not Implemented",
-            "routing.inbound_rules[].pin",
-            "The dispatch rule asks for a PIN, which the embedded bridge cannot ask for.",
-            "Remove the pin from the rule, or run livekit-sip as the bridge.",
-        )
     if dispatch.result not in (DispatchResult.REJECT, DispatchResult.DROP):
         return Refusal(
             501,
@@ -145,6 +137,15 @@ def _unsupported(dispatch: Dispatch) -> Refusal | None:
             "Set media_encryption to allow or disable, or run livekit-sip as the bridge.",
         )
     return None
+
+
+WRONG_PIN = Refusal(
+    603,
+    "Decline",
+    "routing.inbound_rules[].pin",
+    "The caller entered no PIN that a dispatch rule takes.",
+    "Tell callers the PIN of the rule, and to end it with #.",
+)
 
 
 def malformed(error: SipParseError) -> Refusal:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from telephony.bridge import attributes, refusal
 from telephony.bridge.caller_identity import is_hidden
-from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
+from telephony.bridge.io_service import Dispatch, DispatchResult, TrunkAuthentication, describe_call
 from telephony.bridge.trunk_auth import Judgement
 from telephony.errors import BusError
 from telephony.logs import get_logger
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from telephony.sip.incoming import IncomingInvite
 
 log = get_logger(__name__)
+
+_NOT_DECIDED = frozenset({"unavailable", "deadline_exceeded", "canceled"})
+"""livekit-server did not say anything about the call."""
 
 
 class CallRouting:
@@ -94,11 +97,27 @@ class CallRouting:
                 found = await self._io.evaluate(self._description, self.trunk.trunk_id)
         except BusError as error:
             return refusal.bus_failed(error)
-        self.dispatch = found = self._apart(found)
         self._record.mark("dispatch")
+        return self._go_to(found)
+
+    @property
+    def asks_pin(self) -> bool:
+        """Whether the caller must enter a PIN before it is known where the call goes."""
+        return self.dispatch.result == DispatchResult.REQUEST_PIN
+
+    async def admit(self, pin: str) -> Refusal | None:
+        """Find the room by what the caller entered; ``refusal.WRONG_PIN`` where no rule takes that."""
+        try:
+            found = await self._io.evaluate(self._description, self.trunk.trunk_id, pin=pin)
+        except BusError as error:
+            return refusal.bus_failed(error) if error.code in _NOT_DECIDED else refusal.WRONG_PIN
+        return self._go_to(found) if found.result == DispatchResult.ACCEPT else refusal.WRONG_PIN
+
+    def _go_to(self, found: Dispatch) -> Refusal | None:
+        self.dispatch = found = self._apart(found)
         self._record.fields.update(rule_id=found.rule_id, room=found.room_name)
         refused = refusal.by_dispatch(found, self.called)
-        if refused is None:
+        if refused is None and not self.asks_pin:
             # The rule may hide the caller's number: then it is not among the attributes.
             self._record.parties.update(
                 {

@@ -26,6 +26,7 @@ from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
 from telephony.bridge.outbound import OutboundCall
 from telephony.bridge.parties import inbound_parties
+from telephony.bridge.pin_sounds import PinSounds
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
 from telephony.bridge.register import Registrations
@@ -140,6 +141,7 @@ class BridgeService:
                 dispatcher,
                 self._recorder,
                 self._limits,
+                PinSounds.load(config.pin.prompt, config.pin.wrong),
             )
             await _warm_up()
             self._media.start()

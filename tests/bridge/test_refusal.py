@@ -42,12 +42,6 @@ NUMBER = "+15550100200"
             "routing.inbound_rules[].trunks",
             "no dispatch rule",
         ),
-        (
-            refusal.by_dispatch(Dispatch(DispatchResult.REQUEST_PIN), NUMBER),
-            501,
-            "routing.inbound_rules[].pin",
-            "PIN",
-        ),
         (refusal.by_dispatch(Dispatch(99), NUMBER), 501, "routing.inbound_rules", "99"),
         (
             refusal.by_dispatch(Dispatch(DispatchResult.ACCEPT, encryption_required=True), NUMBER),
@@ -124,6 +118,7 @@ def test_a_call_that_is_let_in_has_no_refusal() -> None:
     """Neither the trunk nor the rule stands in the way."""
     assert refusal.by_trunk(TrunkAuthentication("ST_1"), NUMBER) is None
     assert refusal.by_dispatch(Dispatch(DispatchResult.ACCEPT), NUMBER) is None
+    assert refusal.by_dispatch(Dispatch(DispatchResult.REQUEST_PIN), NUMBER) is None
 
 
 def test_retry_after_becomes_a_header() -> None:
