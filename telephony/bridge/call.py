@@ -16,6 +16,8 @@ from telephony.bridge.direct_media import DirectMedia
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
 from telephony.bridge.pin_sounds import PinSounds
+from telephony.bridge.quality import assess
+from telephony.bridge.rejoin import Rejoin
 from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
@@ -24,6 +26,7 @@ from telephony.bridge.watch import CallWatch, Limits
 from telephony.calls.job_attributes import AUDIO_PATH
 from telephony.errors import RtpError
 from telephony.logs import get_logger
+from telephony.rtp.gaps import Gaps
 from telephony.sip.outcome import Outcome
 from telephony.sip.session_timer import EXPIRED_REASON, allows_update
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from telephony.bridge.config import BridgeConfig
     from telephony.bridge.direct_line import DirectLine
     from telephony.bridge.ending import Ending
-    from telephony.bridge.io_service import IoService
+    from telephony.bridge.io_service import Dispatch, IoService
     from telephony.bridge.livekit_rooms import LiveKitRooms
     from telephony.bridge.media import CallMedia
     from telephony.bridge.people import People
@@ -55,6 +58,9 @@ log = get_logger(__name__)
 
 FIRST_PACKET_S = 1.0
 """How long the phone's first RTP packet is waited for before the call counts as active."""
+
+QUALITY_INTERVAL_S = 10.0
+"""How often the room is told how well the phone is heard."""
 
 _KEYS_WAITING = 64
 _BYE_WAIT_S = 5.0
@@ -114,7 +120,11 @@ class Call:
         self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
+        self._gaps = Gaps()
         self._watch: CallWatch | None = None
+        self.place: Dispatch | None = None
+        """Where the caller is, and as whom; set before joining."""
+        self._rejoin: Rejoin | None = None
         self._keeper: SessionKeeper | None = None
         self._renegotiation: Renegotiation | None = None
         self._first_packet = asyncio.Event()
@@ -178,6 +188,7 @@ class Call:
         to_owner = self.services.media.to_owner
         rtp.on_first_packet = to_owner(self._first_packet.set)
         rtp.on_digit = to_owner(self._key_pressed)
+        rtp.on_packet = self._gaps.arrived
 
     def answered(self, session: DialogSession, tasks: asyncio.TaskGroup, terms: Terms | None = None) -> None:
         """There is a dialog with the phone; ``connect`` may follow later, after a PIN."""
@@ -211,9 +222,11 @@ class Call:
             on_ending=self._ended_by_watch,
         )
         self._watch.start(self._with_agent(self.caller.people()))
+        self._come_back_when_lost(self._watch)
         self._held(self.agreement is not None and self.agreement.is_held)
         self._workers += [
             tasks.create_task(self._become_active()),
+            tasks.create_task(self._tell_quality()),
             tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
@@ -245,6 +258,7 @@ class Call:
     def _held(self, is_held: bool) -> None:
         if self.agreement is not None and self.agreement.is_agreed:
             self.record.fields["codec"] = self.agreement.codec
+        self._gaps.pause()
         if self._watch is not None:
             self._watch.held(is_held)
 
@@ -276,9 +290,12 @@ class Call:
         headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers, self._asked_headers)
         bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
         try:
+            if self._rejoin is not None:
+                await self._rejoin.close()
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
-                await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
+                last = {**self._quality_attributes(), attributes.CALL_STATUS: "hangup"}
+                await self.caller.set_attributes(last, timeout_s=_LAST_STATUS_S)
                 await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
             if self._leg is not None:
@@ -322,9 +339,35 @@ class Call:
             "concealed": stats.concealed,
             "jitter_ms": round(stats.jitter_ms, 2),
             "delay_ms": round(stats.delay_ms, 1),
+            **assess(stats, self._gaps, rtp.packets_sent).fields(),
         }
 
+    def _quality_attributes(self) -> dict[str, str]:
+        if self.rtp is None:
+            return {}
+        return assess(self.rtp.stats, self._gaps, self.rtp.packets_sent).attributes()
+
+    async def _tell_quality(self) -> None:
+        """Say in the room how well the phone is heard, as that changes."""
+        told: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(QUALITY_INTERVAL_S)
+            now = self._quality_attributes()
+            if now != told:
+                await self.caller.set_attributes(now)
+                told = now
+
+    def part(self, how: Ending) -> None:
+        """End the call, after the goodbye where there is one to be heard."""
+        if self.session is not None and self.direct is not None and self.direct.has_agent:
+            self.direct.part(how)
+        else:
+            self.end(how)
+
     def _ended_by_watch(self, how: Ending) -> None:
+        if how is ending.SERVER_LOST:
+            self.part(how)
+            return
         self.end(ending.by_agent(self.caller.last_agent_reason) if how is ending.AGENT_LEFT else how)
 
     # What the room says
@@ -363,13 +406,36 @@ class Call:
         elif self.on_people is not None:
             self.on_people(people)
 
+    def _come_back_when_lost(self, watch: CallWatch) -> None:
+        assert self.place is not None, "known before the answer"
+        rejoin = self._rejoin = Rejoin(self.caller, self.services.rooms, self.place, lambda: self.media)
+        rejoin.on_seen = watch.server_seen
+        rejoin.on_back = lambda: self._back_in_room(watch)
+        self.caller.comes_back = True
+        if self.caller.troubled:
+            self._server_trouble(True)
+
+    def _back_in_room(self, watch: CallWatch) -> None:
+        self.joined.set()
+        watch.server_back(self._with_agent(self.caller.people()))
+
+    def join_later(self, attributes: dict[str, str]) -> bool:
+        """The room could not be joined: try as after a loss; whether the call is up, so that it can wait."""
+        if self._watch is None or self._rejoin is None:
+            return False
+        self._watch.server_lost()
+        self._rejoin.lost(attributes)
+        return True
+
     def _server_trouble(self, is_mending: bool) -> None:
         log.warning("livekit_lost" if is_mending else "livekit_back", call_id=self.record.call_id)
-        if self._watch is None:
+        if self._watch is None or self._rejoin is None:
             return
         if is_mending:
             self._watch.server_lost()
+            self._rejoin.lost()
         else:
+            self._rejoin.mended()
             self._watch.server_back(self._with_agent(self.caller.people()))
 
     # What the phone says

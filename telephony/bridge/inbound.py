@@ -190,6 +190,7 @@ class InboundCall:
         self._wait.dispatch = self._routing.dispatch
         self._call.bye_headers = dict(self._dispatch.attributes_to_headers)
         refused = self._wait.choose_path()
+        self._call.place = self._dispatch
         if refused is None:
             self._record.emit("call.ringing", **self._record.parties)
         return refused
@@ -264,7 +265,7 @@ class InboundCall:
         return await self._connect(self._token())
 
     def _joined_direct(self, refused: Refusal | None) -> None:
-        if refused is not None:
+        if refused is not None and not self._call.join_later(self._joined_with):
             self._wait.refuse(refused)
             self._call.end(ending.SERVER_LOST)
 
@@ -355,10 +356,12 @@ class InboundCall:
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
         if is_unused:
             await self._services.rooms.delete(self._dispatch.room_name)
+        elif result is ending.SERVER_LOST:
+            self._services.rooms.delete_once_back(self._dispatch.room_name, but=self._dispatch.identity)
 
     async def _is_room_ours(self) -> bool:
         """Whether the room was made for this call and has nobody but agents that came for it."""
         if not self._call.caller.connected or not self._call.caller.was_empty:
             return False
-        people = await self._wait.people_by_server()
-        return not people.sip and not people.others
+        dispatch = self._dispatch
+        return await self._services.rooms.is_left(dispatch.room_name, but=dispatch.identity)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from livekit import rtc
@@ -85,7 +86,9 @@ class BridgeService:
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
         self._limits = CallLimits(config.caps)
-        self._metrics = BridgeMetrics()
+        self._metrics = BridgeMetrics(
+            socket.gethostname(), active=self._under_way, available=lambda: self.health()[0] == 200
+        )
         self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
         self._services: CallServices | None = None
@@ -220,9 +223,18 @@ class BridgeService:
             registered=self._registrations.states(),
         )
 
+    def _under_way(self) -> list[tuple[str, str]]:
+        return [
+            ("outbound", call.order.uri.host)
+            if isinstance(call, OutboundCall)
+            else ("inbound", self._config.advertised_ip)
+            for call, _ in self._calls.values()
+        ]
+
     # Calls
 
     def _on_invite(self, invite: IncomingInvite) -> None:
+        self._metrics.came()
         key = (invite.request.call_id, invite.request.from_.tag or "")
         known = self._recent.refused(key)
         if known is not None:
@@ -272,7 +284,7 @@ class BridgeService:
             asks = result is None
             if isinstance(result, Ending):
                 self._recent.forget(key)
-                self._metrics.ended(result.name, record)
+                self._metrics.ended(result.name, record, self._config.advertised_ip)
             elif result is not None:
                 self._recent.refuse(key, result)
                 self._tell_refusal(record, result)
@@ -311,7 +323,7 @@ class BridgeService:
         try:
             async with self._internal.transfers(sip_call_id, call.call):
                 how = await call.run()
-            self._metrics.ended(how.name, record)
+            self._metrics.ended(how.name, record, call.order.uri.host)
         except Exception:
             # A call that broke must not take the others with it.
             log.exception("call_task_failed", call_id=record.call_id)
@@ -325,7 +337,7 @@ class BridgeService:
             self._idle.set()
 
     def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
-        self._metrics.refused(refused.status, refused.field)
+        self._metrics.refused(refused.status, refused.field, record, self._config.advertised_ip)
         # What has begun is ended in the record, however many are refused.
         if not record.begun and not self._allowance.take():
             return
