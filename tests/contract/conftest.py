@@ -92,10 +92,10 @@ async def bridge(
     """The bridge under test, as a process of its own; its end must be clean and its log without a fault."""
     bridge = new_bridge(contract_folder, redis, livekit, livekit_sip_path, machine)
     bridge.start()
-    bridge.wait_ready()
+    await bridge.wait_ready()
     yield bridge
     alarms = bridge.alarms()
-    assert (bridge.stop(), alarms) == (0, [])
+    assert (await bridge.stop(), alarms) == (0, [])
 
 
 def new_bridge(
@@ -143,8 +143,8 @@ async def scripted(
     server = started(lambda: redis_server(folder))
     bridge = BridgeProcess(folder, NOWHERE, server.port, livekit_sip_path)
     bridge.start()
-    bridge.wait_ready()
+    await bridge.wait_ready()
     async with ServerDouble(bridge, server.port) as double:
         yield double
-    bridge.stop()
+    await bridge.stop()
     server.stop()

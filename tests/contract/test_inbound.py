@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from livekit import api, rtc
 
+from telephony.audio.level import dbfs
 from telephony.sip.digest import Credentials
 from tests.bridge.number import until
 from tests.contract.hearing import has_tones, hears, is_tone
@@ -108,21 +109,6 @@ async def test_the_caller_is_a_sip_participant_with_its_attributes(line: Contrac
     assert permission.can_update_metadata
     assert agent.room.metadata == "of the rule"
     await call.bye()
-
-
-async def test_ringing_is_told_at_once_and_each_second(line: ContractLine, phone: Phone) -> None:
-    """No 200 without somebody to hear, also with a silent agent in the room; CANCEL is 487."""
-    await line.provision()
-    call = await phone.call(line.number, line.port)
-    await line.room_appears()
-    async with line.person():
-        await until(lambda: [status for status, _ in call.provisionals].count(180) >= 3)
-        times = [at for status, at in call.provisionals if status == 180]
-        assert times[2] - times[0] == pytest.approx(2.0, abs=0.4)
-        assert not call.invite.done
-        call.invite.cancel()
-        assert (await call.final()).status == 487
-        await until(lambda: line.is_gone(IDENTITY))
 
 
 async def test_a_caller_who_gives_up_leaves_nothing(
@@ -241,4 +227,24 @@ async def test_an_agent_may_come_late(line: ContractLine, phone: Phone, path: Au
     await agent.take()
     assert (await call.final()).status == 200
     await hears(call, VOICE_HZ)
+    await call.bye()
+
+
+async def test_a_rule_with_a_pin_asks_for_it(line: ContractLine, phone: Phone) -> None:
+    """Answered before anybody is there, a prompt, keys up to ``#``; the caller joins as active."""
+    callee = api.SIPDispatchRuleCallee(room_prefix="call", pin="4711")
+    await line.provision(rule={"rule": api.SIPDispatchRule(dispatch_rule_callee=callee)})
+    call = await phone.call(line.number, line.port, voice_hz=CALLER_HZ)
+    assert (await call.final()).status == 200
+    await until(lambda: len(call.heard) > 10 and dbfs(call.samples(0.1)) > -40)
+    assert line.room_name not in await line.rooms()
+    agent = line.agent("room")
+    await agent.await_call()
+    await agent.take_dialled()
+    await call.rtp.send_digits("4711#")
+    await until(lambda: agent.status == "active")
+    assert "ringing" not in agent.statuses
+    await hears(call, VOICE_HZ)
+    await hears(agent, CALLER_HZ)
+    assert agent.keys == []
     await call.bye()
