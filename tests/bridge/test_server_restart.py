@@ -170,3 +170,60 @@ async def test_a_direct_call_whose_server_stays_away_ends_in_the_goodbye(
 
 async def _is_gone(line: TestLine) -> bool:
     return line.room_name not in await line.rooms()
+
+
+async def test_live_calls_outlast_a_restart_of_redis(
+    own_redis: Server, server: Server, tmp_path: Path, phone: Phone
+) -> None:
+    """Both go on hearing each other; then calls come and go out again."""
+    async with (
+        TestLine(own_redis, server, tmp_path) as line,
+        CalledPhone() as called,
+        line.person(kind="standard", room_name="office") as colleague,
+        line.person() as agent,
+    ):
+        await line.provision()
+        await agent.speak(440)
+        await colleague.speak(600)
+        call = await phone.call(line.number, line.port, voice_hz=1000)
+        assert (await call.final()).status == 200
+        await until(_hears(call.samples, 440))
+        own_redis.stop()
+        await until(lambda: line.bridge.health() == (503, "no redis"))
+        call.heard.clear()
+        agent.heard.clear()
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(own_redis.start)
+        await until(_hears(call.samples, 440))
+        await until(_hears(agent.samples, 1000))
+        await until(lambda: line.bridge.health()[0] == 200, 15)
+        # This Redis keeps nothing: the operator's file is applied again, as a line does.
+        await until(lambda: _provisioned(line), 15)
+        # livekit-server takes nobody in before it has told the new Redis of itself.
+        await until(lambda: _is_dialled(line, called), 15)
+        leg = await called.rung()
+        await leg.answer(voice_hz=1000)
+        await until(_hears(leg.samples, 600))
+        other = await phone.call(line.number, line.port, caller="+15550142")
+        assert (await other.final()).status == 200
+        await other.bye()
+        await leg.bye()
+        assert not call.session.ended.is_set()
+        await call.bye()
+        await line.ended()
+
+
+async def _is_dialled(line: TestLine, called: CalledPhone) -> bool:
+    try:
+        await dial(line, called.address, room_name="office", wait_until_answered=False)
+    except api.ServerError:
+        return False
+    return True
+
+
+async def _provisioned(line: TestLine) -> bool:
+    try:
+        await line.provision()
+    except api.TwirpError:
+        return False
+    return True
