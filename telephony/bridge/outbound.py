@@ -17,6 +17,7 @@ from livekit import rtc
 from telephony.bridge import attributes, ending, outbound_failure
 from telephony.bridge.dial_tone import DialTone
 from telephony.bridge.dialled_call import DialledCall
+from telephony.bridge.early_media import EarlyMedia
 from telephony.bridge.media_opening import codecs_for, open_media
 from telephony.bridge.nat import hop_to_callee
 from telephony.bridge.parties import outbound_parties
@@ -69,6 +70,7 @@ class OutboundCall:
         self._entry: RoomEntry[DialFailure] = RoomEntry(record)
         self._publishing: asyncio.Task[None] | None = None
         self._provisionals = 0
+        self._early: EarlyMedia | None = None
         record.mark("requested")
         record.fields.update(trunk_id=order.trunk_id, room=order.room.room_name)
         record.parties = outbound_parties(order, self._sip_call_id_full)
@@ -105,7 +107,7 @@ class OutboundCall:
             async with asyncio.TaskGroup() as tasks:
                 failure, how = await self._carry(tasks)
         finally:
-            self._tone.stop()
+            self._quiet()
             self._call.drop()
             self.placed.set(BusError("the call ended before anything was known of it", code="internal"))
         self._record.ended(
@@ -152,6 +154,11 @@ class OutboundCall:
             self._agreement = await open_media(self._services, self._call, codecs)
         except RtpError as error:
             return outbound_failure.no_room(error)
+        wanted = self._order.attributes.get(attributes.EARLY_MEDIA)
+        if wanted == "true" or (self._services.config.early_media and wanted != "false"):
+            rtp, media = self._call.rtp, self._services.media
+            assert rtp is not None, "just opened"
+            self._early = EarlyMedia(rtp, self._agreement, media, self._call.play_to_room)
         return None
 
     # The room
@@ -189,7 +196,8 @@ class OutboundCall:
             self._call.end(ending.SERVER_LOST)
             return
         self._record.mark("published")
-        if self._order.dial_tone and self._call.session is None and not self._call.over.done:
+        is_early = self._early is not None and self._early.playing
+        if self._order.dial_tone and not is_early and self._call.session is None and not self._call.over.done:
             self._tone.start()
 
     # The phone
@@ -225,7 +233,7 @@ class OutboundCall:
         except SipError as error:
             return outbound_failure.connection_failed(error)
         finally:
-            self._tone.stop()
+            self._quiet()
         if response is None:
             return outbound_failure.called_off(self._call.over.value or ending.NOT_WANTED)
         if response.status in (401, 407):
@@ -265,11 +273,20 @@ class OutboundCall:
             invite.headers.set(name, value)
         return True
 
+    def _quiet(self) -> None:
+        self._tone.stop()
+        if self._early is not None:
+            self._early.stop()
+
     async def _over(self) -> None:
         await self._call.over.wait(self._services.clock, _LONGER_THAN_ANY_CALL_S)
 
     def _progress(self, response: SipResponse, tasks: asyncio.TaskGroup) -> None:
         self._provisionals += 1
+        early = self._early if response.body and not self._call.over.done else None
+        if early is not None and early.described(response.body):
+            self._record.mark("early_media")
+            self._tone.stop()
         if response.status < 180 or self._record.at("ringing") is not None or self._call.over.done:
             return
         self._record.mark("ringing")
@@ -282,7 +299,9 @@ class OutboundCall:
         call, session = self._call, invite.session
         assert session is not None, "a 2xx makes it"
         try:
-            answer = self._agreement.accept(response.body)
+            # Some say all in their 183 and nothing in the 200.
+            repeats = not response.body and self._agreement.is_agreed
+            answer = self._agreement.current if repeats else self._agreement.accept(response.body)
         except SdpError as error:
             await session.bye(timeout_s=_UNUSABLE_BYE_S)
             return outbound_failure.no_codec(error)
@@ -315,7 +334,7 @@ class OutboundCall:
     # The end
 
     async def _release(self, failure: DialFailure | None, how: Ending) -> None:
-        self._tone.stop()
+        self._quiet()
         self._call.stop_telling()
         await self._entry.settled()
         if self._publishing is not None:
