@@ -71,6 +71,11 @@ class Number:
         self.rule_id = (await self.api.sip.create_dispatch_rule(request)).sip_dispatch_rule_id
         self._rules.append(self.rule_id)
 
+    def forget_provisions(self) -> None:
+        """What ``provision`` made is gone with the Redis that had it."""
+        self._rules.clear()
+        self._trunks.clear()
+
     async def remove_provisions(self) -> None:
         """Delete what ``provision`` made."""
         for rule in self._rules:
