@@ -21,7 +21,7 @@ from tests.bridge.servers import API_KEY, API_SECRET, free_port, http_answers
 if TYPE_CHECKING:
     from pathlib import Path
 
-START_S = 30.0
+START_S = 90.0
 MEDIA_TIMEOUT_S = 3.0
 AGENT_WAIT_S = 4.5
 

@@ -201,6 +201,8 @@ async def test_hold_is_answered_in_kind(line: ContractLine, phone: Phone, path: 
         assert call.rtp.packets_received == sent
     back = await call.session.request("INVITE", body=ours)
     assert b"a=sendrecv" in back.body
+    bad = await call.session.request("INVITE", body=b"v=0\r\n")
+    assert bad.status == 488
     await hears(call, VOICE_HZ)
     await hears(agent, CALLER_HZ)
     await call.bye()
@@ -244,9 +246,11 @@ async def test_an_update_is_taken_like_a_re_invite(line: ContractLine, phone: Ph
 
 
 async def test_other_requests_within_a_call(line: ContractLine, phone: Phone) -> None:
-    """OPTIONS is 200, INFO 405, a BYE for another tag 481; the call goes on."""
+    """OPTIONS is 200, INFO 405, a BYE for another tag 481, a re-INVITE without an offer gets one."""
     agent = line.agent("room")
     call = await _up(line, phone, agent)
+    offered = await call.session.request("INVITE")
+    assert (offered.status, b"m=audio" in offered.body) == (200, True)
     assert (await call.session.request("OPTIONS")).status == 200
     assert (await call.session.request("INFO")).status == 405
     stray = SipRequest("BYE", call.session.dialog.remote_target)
