@@ -49,10 +49,16 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = (host, port)
-        self._timers.start("idle", _IDLE_S, self.abort)
+        self._timers.start("idle", _IDLE_S, self._idle)
         self._owner.opened(self)
         if self._ours:
             self._timers.start("ping", _PING_S, self._ping)
+
+    def _idle(self) -> None:
+        if self._owner.needed(self.peer):
+            self._timers.start("idle", _IDLE_S, self._idle)
+        else:
+            self.abort()
 
     def _ping(self) -> None:
         # Whoever connects keeps translators and the peer from forgetting it (RFC 5626 section 4.4.1).
@@ -64,7 +70,7 @@ class _Connection(asyncio.Protocol):
         self._owner.lost(self, exc)
 
     def data_received(self, data: bytes) -> None:
-        self._timers.start("idle", _IDLE_S, self.abort)
+        self._timers.start("idle", _IDLE_S, self._idle)
         try:
             messages = self._framer.feed(data)
         except SipParseError as error:
@@ -97,7 +103,12 @@ class _Connection(asyncio.Protocol):
 
 
 class TcpTransport:
-    """Listens on one port and connects to peers as needed."""
+    """Listens on one port and connects to peers as needed.
+
+    Attributes:
+        needed: whether a connection that has been silent for long must stay, since no other can be made to
+            that peer: a phone behind a translator that is in a call.
+    """
 
     protocol = "TCP"
     reliable = True
@@ -106,6 +117,7 @@ class TcpTransport:
         self.on_message = on_message
         self.on_failure: Callable[[Address, str, bool], None] = lambda _address, _why, _sent: None
         self.on_malformed: Callable[[bytes, Address], None] = lambda _data, _source: None
+        self.needed: Callable[[Address], bool] = lambda _: False
         self._clock = clock
         self._server: asyncio.Server | None = None
         self._local: Address = ("", 0)

@@ -304,6 +304,28 @@ async def test_a_half_message_does_not_hold_its_connection() -> None:
     assert clock.pending == 0
 
 
+async def test_a_connection_that_a_call_needs_outlasts_silence() -> None:
+    """A phone behind a translator says nothing for hours and can be hung up on all the same."""
+    clock = ManualClock()
+    transport = await TcpTransport.open(LOOPBACK, 0, clock, lambda *_: None)
+    needed = [True]
+    transport.needed = lambda _: needed[0]
+    try:
+        async with connected(transport.local) as (reader, _):
+            async with asyncio.timeout(5):
+                while not transport.connections:
+                    await asyncio.sleep(0.01)
+            for _ in range(5):
+                clock.advance(901)
+            assert transport.connections == 1
+            needed[0] = False
+            clock.advance(901)
+            assert await ended(reader)
+    finally:
+        await transport.close()
+    assert clock.pending == 0
+
+
 async def test_who_connects_keeps_the_connection_alive() -> None:
     """A ping every two minutes, answered by the other end, which sends none of its own."""
     clock = ManualClock()
