@@ -209,10 +209,7 @@ class _Explaining:
         result.because.append(f"{self._rule_name(rule)}: {self._precision(rule)}")
         who = f"agent {', '.join(result.agents)}" if result.agents else "no agent by name"
         if result.verdict == "pin":
-            result.sentence = (
-                f"The call is answered and asked for a PIN, then room {result.room}, {who} "
-                "(livekit-sip; the embedded bridge cannot ask and answers 501)."
-            )
+            result.sentence = f"The call is answered and asked for a PIN, then room {result.room}, {who}."
         else:
             result.sentence = f"The call gets room {result.room}, {who}."
         if result.challenged:

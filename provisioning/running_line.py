@@ -30,6 +30,7 @@ class RunningLine:
         redis: host:port.
         bridge: what the bridge said when it was ready; empty while it does not run.
         worker: the same of the agent worker.
+        other_bridges: the same of bridges that share the line's calls (``ready/bridge-*.json``).
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class RunningLine:
     redis: str
     bridge: dict[str, Any]
     worker: dict[str, Any]
+    other_bridges: tuple[dict[str, Any], ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,6 +78,9 @@ def running_line(folder: Path) -> RunningLine:
             redis=str(server["redis"]["address"]),
             bridge=_ready(folder / "ready" / "bridge.json"),
             worker=_ready(folder / "ready" / "worker.json"),
+            other_bridges=tuple(
+                said for path in sorted((folder / "ready").glob("bridge-*.json")) if (said := _ready(path))
+            ),
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ConfigError(

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["tests.log_scan", "pytester"]
+pytest_plugins = ["tests.log_scan", "tests.contract.options", "pytester"]
 
 
 @pytest.fixture(autouse=True)

@@ -79,8 +79,7 @@ def rule_notes(
     if any(one is not None and one.pin for one in pins):
         yield Note(
             (*path, "rule"),
-            "every caller of its trunks is asked for the PIN, other rules or not, by livekit-sip; "
-            "the embedded bridge cannot ask and answers 501.",
+            "every caller of its trunks is asked for the PIN, other rules or not.",
         )
     if rule.action is not None:
         yield from _action_notes(rule.action, (*path, "action"))

@@ -81,6 +81,13 @@ class Patient:
         return self.config.bridge.sip_port
 
     @property
+    def health_ports(self) -> list[int]:
+        """Those of all bridges that share the line's calls on this machine."""
+        others = self.line.other_bridges if self.line is not None else ()
+        ports = [self.health_port, *(int(said.get("health_port") or 0) for said in others)]
+        return [port for port in ports if port]
+
+    @property
     def health_port(self) -> int:
         """The bridge's health port; 0 when nothing says it."""
         if self.line is not None and self.line.bridge.get("health_port"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from provisioning.sections.duration import format_duration
 from provisioning.sections.section import Duration, Host, Section
 
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$")
@@ -31,6 +32,21 @@ def _port_range(value: str) -> str:
     return value
 
 
+def _session_expires(value: float) -> float:
+    if value and not 90 <= value <= 86_400:
+        raise ValueError("must be 0s, or from 90s to 24h")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("must be an absolute path")
+    return value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
 class TlsCert(Section):
     """One certificate of the SIP TLS listener."""
 
@@ -47,6 +63,19 @@ class BridgeTls(Section):
     """Default 5061."""
     certs: list[TlsCert] = Field(min_length=1)
     """At least one."""
+
+
+class PinPrompt(Section):
+    """How the embedded bridge asks for the PIN of a rule."""
+
+    tries: int = Field(default=3, ge=1, le=10)
+    """Wrong PINs after which the call is ended. Default 3."""
+    timeout: Duration = Field(default=10.0, ge=1, le=120)
+    """How long the caller may take to begin, and from one key to the next. Default 10s."""
+    prompt: AbsolutePath | None = None
+    """WAV file to play in place of three rising notes; an absolute path."""
+    wrong: AbsolutePath | None = None
+    """WAV file to play after a wrong PIN in place of two low notes; an absolute path."""
 
 
 class BridgeSection(Section):
@@ -86,9 +115,38 @@ class BridgeSection(Section):
     """Depth of the buffer for received RTP, in ms. Default 60."""
     max_active_calls: int = Field(default=0, ge=0, le=100_000)
     """The bridge refuses more calls than this; 0: no limit. Default 0."""
+    max_calls_per_trunk: int = Field(default=0, ge=0, le=100_000)
+    """The same for one trunk, calls out included. Default 0 (embedded bridge only)."""
+    max_calls_per_source: int = Field(default=0, ge=0, le=100_000)
+    """The same for calls from one IP address. Default 0 (embedded bridge only)."""
+    limit_status: Literal[503, 486] = 503
+    """What a call above a limit gets: 503 with Retry-After, or 486. Default 503 (embedded bridge only)."""
+    session_expires: Annotated[Duration, AfterValidator(_session_expires)] = 0.0
+    """Session timer (RFC 4028) to ask for, 90s or more; 0: only what the other side asks for. Default 0
+    (embedded bridge only)."""
+    early_media: bool = False
+    """Let the agent of a call out hear what the carrier plays before the answer (embedded bridge only)."""
+    pin: PinPrompt = PinPrompt()
+    """Asking for the PIN of a rule (embedded bridge only)."""
     agent_wait_timeout: Duration = Field(default=4.5, ge=0.5, le=180)
     """A call whose agent is not there by then is refused. Default 4.5s (embedded bridge only)."""
     refuse_status: int = Field(default=503, ge=400, le=699)
     """SIP status of that refusal. Default 503 (embedded bridge only)."""
     hide_inbound_port: bool = False
     """Answer nothing to calls that match nothing. Default false."""
+
+    def call_settings(self) -> dict[str, Any]:
+        """What the embedded bridge's own file has of these beside livekit-sip's keys."""
+        clips = {"prompt": self.pin.prompt, "wrong": self.pin.wrong}
+        return {
+            "max_calls_per_trunk": self.max_calls_per_trunk,
+            "max_calls_per_source": self.max_calls_per_source,
+            "limit_status": self.limit_status,
+            "session_expires": format_duration(self.session_expires),
+            "early_media": self.early_media,
+            "pin": {
+                "tries": self.pin.tries,
+                "timeout": format_duration(self.pin.timeout),
+                **{name: clip for name, clip in clips.items() if clip is not None},
+            },
+        }

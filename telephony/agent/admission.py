@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from livekit.agents import JobRequest
+    from livekit.protocol import agent as wire
 
 log = get_logger(__name__)
 
 FULL_LOAD = 0.6
 """The load that a full worker tells livekit-server."""
+
+
+def is_repeated(job: wire.Job, running: Iterable[wire.Job]) -> bool:
+    """Whether a job is for a dispatch that another one has here already.
+
+    livekit-server v1.13.5 sends again for all agents of a room that it finds in Redis after a restart, while
+    those that it sent for before are on their way back: the caller would hear two.
+    """
+    return bool(job.dispatch_id) and any(each.dispatch_id == job.dispatch_id for each in running)
 
 
 class Admission:

@@ -14,6 +14,7 @@ from livekit.agents.voice.room_io import AudioInputOptions, AudioOutputOptions, 
 
 from telephony.agent.direct_path import DirectPath
 from telephony.agent.hangup import DRAIN_S
+from telephony.agent.journal import resumed_job
 from telephony.agent.offered_line import dials_out, offered_link
 from telephony.calls import job_attributes
 
@@ -72,6 +73,9 @@ class RoomPath:
     def hang_up(self) -> None:
         """End the call, as far as the way can."""
 
+    def step_aside(self) -> None:
+        """Leave the call to another job, as far as the way can."""
+
     async def leave(self) -> None:
         """The job goes; bounded."""
 
@@ -92,7 +96,7 @@ async def attach(
     name = ctx.job.attributes.get(job_attributes.LINK, "")
     if not name and settings.links is not None and dials_out(ctx.job.metadata):
         await ctx.connect()
-        name = await offered_link(ctx.room, settings.link)
+        name = await offered_link(ctx.room, settings.link, takes_over=bool(resumed_job(ctx.job)))
     if name:
         return await DirectPath.attach(session, ctx, settings.link(name), room_options(session, audio=False))
     return RoomPath(room_options(session, audio=True))

@@ -19,7 +19,7 @@ from telephony.agent.audio_path import RoomPath, attach
 from telephony.agent.caller import Caller, find_caller
 from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
-from telephony.agent.ending import Ending, bridge_hung_up, caller_left
+from telephony.agent.ending import SERVER_LOST, Ending, bridge_hung_up, caller_left, is_meant
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.hangup import DRAIN_S, HangUp
 from telephony.agent.journal import Journal, resumed_job
@@ -60,6 +60,13 @@ GO_ON = "The line was interrupted for a moment. Go on where you were, without gr
 
 CALLER_WAIT_S = 10.0
 """How long a job waits for its caller to be in the room."""
+SERVER_AWAY_S = 15.0
+"""How long livekit-server may be away from a call that goes through its room."""
+
+CALLER_BACK_S = 3.0
+"""How long a caller whose connection was lost may be away while ours is whole."""
+
+_LOOK_S = 0.1
 _CLOSE_S = 1.0
 
 
@@ -115,6 +122,8 @@ class Call:
         self._ending: Ending | None = None
         self._handed_over = False
         self._room_gone = False
+        self._room_away = False
+        self._caller_missed = False
 
     async def begin(self) -> None:
         """Join the call and greet the caller; returns when the call can go on by events alone.
@@ -367,6 +376,8 @@ class Call:
         room.on("participant_disconnected", self._on_left)
         room.on("participant_attributes_changed", self._on_attributes)
         room.on("sip_dtmf_received", self._on_key)
+        room.on("reconnecting", self._on_room_away)
+        room.on("reconnected", self._on_room_back)
         room.on("disconnected", self._on_room_gone)
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
@@ -377,8 +388,48 @@ class Call:
             # On the direct line the caller is no further than the bridge, which tells when he is gone.
             log.info("caller_not_in_room", cause=ending.cause)
             return
+        if ending.by == "line" and not self._hanging_up and not is_meant(participant.disconnect_reason):
+            if not self._caller_missed:
+                self._caller_missed = True
+                self._spawn(self._await_caller_again(participant.identity, ending))
+            return
         # A caller who is put out of the room by our own hanging up has not lost the line.
         self.end(self._hanging_up if self._hanging_up and ending.by == "line" else ending)
+
+    async def _await_caller_again(self, identity: str, otherwise: Ending) -> None:
+        """Connections that were lost come back: the caller's, and ours, without which nobody is seen."""
+        log.info("caller_missed", cause=otherwise.cause)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CALLER_BACK_S
+        while self._room_away or identity not in self._ctx.room.remote_participants:
+            if self._room_away:
+                until = loop.time() + CALLER_BACK_S
+            elif loop.time() > until:
+                self.end(otherwise)
+                return
+            await asyncio.sleep(_LOOK_S)
+        self._caller_missed = False
+        log.info("caller_back")
+
+    def _on_room_away(self) -> None:
+        self._room_away = True
+        log.warning("livekit_lost")
+        if self._path is not None and not self._path.brings_keys:
+            self._spawn(self._await_server())
+
+    async def _await_server(self) -> None:
+        """Through the room there is no call without the server; of the direct line the bridge knows."""
+        until = asyncio.get_running_loop().time() + SERVER_AWAY_S
+        while self._room_away:
+            if asyncio.get_running_loop().time() > until:
+                self._room_gone = True
+                self.end(self._hanging_up or SERVER_LOST)
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _on_room_back(self) -> None:
+        self._room_away = False
+        log.info("livekit_back")
 
     def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
         if self._caller is None or participant.identity != self._caller.identity:
@@ -403,7 +454,12 @@ class Call:
 
     def _on_room_gone(self, reason: object = None) -> None:
         self._room_gone = True
-        self.end(self._hanging_up or Ending("line", "the room was closed"))
+        if self._room_away and self._path is not None and self._path.brings_keys and not is_meant(reason):
+            # livekit-agents ends a job that is out of its room; the call has another one in a moment.
+            self._path.step_aside()
+            self._superseded = True
+        away = SERVER_LOST if self._room_away else Ending("line", "the room was closed")
+        self.end(self._hanging_up or away)
 
     # The conversation
 

@@ -106,6 +106,10 @@ class DirectPath:
         """End the call now."""
         self._end.hang_up()
 
+    def step_aside(self) -> None:
+        """Be gone as if dead, so that the bridge sends for another job."""
+        self._end.drop()
+
     async def leave(self) -> None:
         """Tell the bridge that the job goes of its own will; bounded."""
         self._end.leave()

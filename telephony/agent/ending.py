@@ -36,6 +36,30 @@ _LEFT: Final = {
 }
 
 
+SERVER_LOST: Final = Ending("line", "the connection to livekit-server was lost")
+
+_MEANT: Final = frozenset(
+    {
+        rtc.DisconnectReason.CLIENT_INITIATED,
+        rtc.DisconnectReason.USER_REJECTED,
+        rtc.DisconnectReason.USER_UNAVAILABLE,
+        rtc.DisconnectReason.PARTICIPANT_REMOVED,
+        rtc.DisconnectReason.ROOM_DELETED,
+        rtc.DisconnectReason.SIP_TRUNK_FAILURE,
+    }
+)
+
+
+def is_meant(reason: object) -> bool:
+    """Whether somebody wanted a participant out of the room; else its connection was lost and may come back.
+
+    Args:
+        reason: LiveKit's, None where nothing was said; of another call with the same identity it is said too
+            when a bridge comes back before the server has missed it.
+    """
+    return reason in _MEANT
+
+
 _BY_BRIDGE: Final = {
     "caller_hung_up": Ending("caller", "the caller hung up"),
     "caller_vanished": Ending("line", "the telephone no longer knew the call"),
@@ -43,7 +67,7 @@ _BY_BRIDGE: Final = {
     "media_timeout": Ending("line", "the caller's audio stopped"),
     "max_duration": Ending("line", "the call reached its longest duration"),
     "not_acknowledged": Ending("line", "the telephone never acknowledged the answer"),
-    "server_lost": Ending("line", "the connection to livekit-server was lost"),
+    "server_lost": SERVER_LOST,
     "bridge_stopped": Ending("line", "the bridge was stopped"),
     "room_deleted": Ending("line", "the room was deleted"),
 }

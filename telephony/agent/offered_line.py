@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_LOOK_S = 0.05
+
 PHONE_WAIT_S = 30.0
 """How long the phone's participant is waited for; it joins when the call is dialled, not at the answer."""
 
@@ -31,12 +33,19 @@ def dials_out(job_metadata: str) -> bool:
     return isinstance(told, dict) and told.get("direction") == "outbound"
 
 
-async def offered_link(room: rtc.Room, find: Callable[[str], Path], limit_s: float = PHONE_WAIT_S) -> str:
+FRESH_WAIT_S = 1.5
+"""How long a job that takes over waits for the socket that the bridge offers in place of the dead one's."""
+
+
+async def offered_link(
+    room: rtc.Room, find: Callable[[str], Path], limit_s: float = PHONE_WAIT_S, *, takes_over: bool = False
+) -> str:
     """The name of the socket that the phone's bridge offers; empty where it offers none on this machine.
 
     Args:
         room: connected.
         find: gives the path of a socket's name.
+        takes_over: whether another job had the call before, whose socket is gone.
 
     Raises:
         LinkError: the name is none.
@@ -57,5 +66,12 @@ async def offered_link(room: rtc.Room, find: Callable[[str], Path], limit_s: flo
         return ""
     finally:
         room.off("participant_connected", look)
-    name = phone.attributes.get(job_attributes.LINK, "")
-    return name if name and find(name).exists() else ""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (FRESH_WAIT_S if takes_over else 0.0)
+    while True:
+        name = phone.attributes.get(job_attributes.LINK, "")
+        if not name or find(name).exists():
+            return name
+        if loop.time() >= until:
+            return ""
+        await asyncio.sleep(_LOOK_S)

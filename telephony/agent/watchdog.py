@@ -4,8 +4,9 @@ When a job process is killed or crashes, livekit-server notices after some twent
 behind room audio not at all. The worker sees it at once: it sends for another job, which goes on where
 the first one stopped, and ends the room where none begins in time. Both within ``RESCUE_S``.
 
-On the direct line the bridge sees it sooner than the worker does, and does the same. Where the worker has
-died with its jobs, the next one takes their calls over (``orphans``).
+On the direct line the bridge sees it sooner than the worker does, and does the same; in a call that was
+dialled the bridge does not know whom to send for, so it speaks, waits and parts, and the worker sends for
+the other job. Where the worker has died with its jobs, the next one takes their calls over (``orphans``).
 """
 
 from __future__ import annotations
@@ -110,24 +111,28 @@ class Watchdog:
 
     async def _rescue(self, job: wire.Job, limit_s: float) -> None:
         async with api.LiveKitAPI(*self._credentials) as client:
+            there: list[ParticipantInfo] = []
             try:
                 async with asyncio.timeout(limit_s):
-                    if await self._goes_on(client, job):
+                    request = api.ListParticipantsRequest(room=job.room.name)
+                    there += (await client.room.list_participants(request)).participants
+                    if await self._goes_on(client, job, there):
                         return
             except (api.ServerError, aiohttp.ClientError, TimeoutError) as error:
                 log.warning("job_not_replaced", job_id=job.id, reason=str(error) or type(error).__name__)
-            await HangUp(lambda: delete_room(client, job.room.name)).close_room()
+            # A bridge that offers its socket says goodbye itself.
+            if not any(job_attributes.LINK in each.attributes for each in there if not _is_in_room(each)):
+                await HangUp(lambda: delete_room(client, job.room.name)).close_room()
 
-    async def _goes_on(self, client: api.LiveKitAPI, job: wire.Job) -> bool:
+    async def _goes_on(self, client: api.LiveKitAPI, job: wire.Job, there: list[ParticipantInfo]) -> bool:
         """Whether the call has, or needs, no further help."""
-        people = await client.room.list_participants(api.ListParticipantsRequest(room=job.room.name))
-        callers = [person for person in people.participants if person.kind in _CALLERS]
+        callers = [person for person in there if person.kind in _CALLERS]
         if job_attributes.LINK in job.attributes and not any(_is_in_room(each) for each in callers):
             return True
         deaths = _deaths(job) + 1
         if not callers or deaths >= MAX_DEATHS:
             return False
-        await self._replace(client, job, deaths, {person.identity for person in people.participants})
+        await self._replace(client, job, deaths, {person.identity for person in there})
         return True
 
     async def _replace(self, client: api.LiveKitAPI, job: wire.Job, deaths: int, there: set[str]) -> None:

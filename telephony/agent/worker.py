@@ -12,10 +12,13 @@ import os
 
 from livekit.agents import AgentServer, JobExecutorType, JobRequest
 
-from telephony.agent.admission import Admission
+from telephony.agent.admission import Admission, is_repeated
 from telephony.agent.job import entrypoint, on_session_end, prewarm
 from telephony.agent.settings import SERVER_URL, AgentSettings
+from telephony.logs import get_logger
 from telephony.speech.providers import preload_modules
+
+log = get_logger(__name__)
 
 # The weights of the end-of-turn model are not loaded; telephony.agent.preload loads the others.
 os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
@@ -57,6 +60,10 @@ def build_server(settings: AgentSettings) -> AgentServer:
         return admission.load
 
     async def on_request(request: JobRequest) -> None:
+        if is_repeated(request.job, (running.job for running in server.active_jobs)):
+            log.info("job_repeated", job_id=request.id)
+            await request.reject(terminate=True)
+            return
         await admission.answer(request)
 
     server.load_fnc = load

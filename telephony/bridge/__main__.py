@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
-from telephony.bridge.left_calls import end_left_calls
+from telephony.bridge.left_calls import LeftCalls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
 from telephony.errors import TrunklineError
@@ -54,14 +54,18 @@ async def _run(config: BridgeConfig) -> None:
     loop.add_signal_handler(signal.SIGINT, cut.set)
     service = BridgeService(config)
     await service.start()
+    sweeping: asyncio.Task[None] | None = None
     if config.events_dir is not None:
         # A bridge that was killed could not say how its calls ended.
-        await asyncio.to_thread(end_left_calls, config.events_dir)
+        sweeping = asyncio.create_task(LeftCalls(config.events_dir).run())
     try:
         await _first(drain.wait(), cut.wait())
         if not cut.is_set():
             await _first(service.drain(), cut.wait())
     finally:
+        if sweeping is not None:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
         await service.stop()
 
 

@@ -24,6 +24,9 @@ TRUNK_PHONE_NUMBER = "sip.trunkPhoneNumber"
 TAPS = "trunkline.taps"
 """Set to anything by the server API: put both sides of a direct call into its room, for hidden listeners."""
 
+EARLY_MEDIA = "trunkline.early_media"
+"""Of a call of ours: ``true`` or ``false`` in place of the setting ``early_media``."""
+
 MAX_VALUE = 1024
 """Characters of one attribute; a longer value is cut."""
 

@@ -7,19 +7,28 @@ everything within its bounds: the phone is told first, the room left next, the p
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
+from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
+from telephony.bridge.pin_sounds import PinSounds
+from telephony.bridge.quality import assess
+from telephony.bridge.rejoin import Rejoin
+from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
+from telephony.bridge.session_keeping import SessionKeeper
 from telephony.bridge.watch import CallWatch, Limits
 from telephony.calls.job_attributes import AUDIO_PATH
-from telephony.errors import RtpError, SdpError
+from telephony.errors import RtpError
 from telephony.logs import get_logger
+from telephony.rtp.gaps import Gaps
 from telephony.sip.outcome import Outcome
+from telephony.sip.session_timer import EXPIRED_REASON, allows_update
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +39,7 @@ if TYPE_CHECKING:
     from telephony.bridge.config import BridgeConfig
     from telephony.bridge.direct_line import DirectLine
     from telephony.bridge.ending import Ending
-    from telephony.bridge.io_service import IoService
+    from telephony.bridge.io_service import Dispatch, IoService
     from telephony.bridge.livekit_rooms import LiveKitRooms
     from telephony.bridge.media import CallMedia
     from telephony.bridge.people import People
@@ -43,11 +52,15 @@ if TYPE_CHECKING:
     from telephony.rtp.thread import MediaThread
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.session import DialogSession
+    from telephony.sip.session_timer import Terms
 
 log = get_logger(__name__)
 
 FIRST_PACKET_S = 1.0
 """How long the phone's first RTP packet is waited for before the call counts as active."""
+
+QUALITY_INTERVAL_S = 10.0
+"""How often the room is told how well the phone is heard."""
 
 _KEYS_WAITING = 64
 _BYE_WAIT_S = 5.0
@@ -68,6 +81,8 @@ class CallServices:
     dispatcher: DispatchClient | None = None
     """Of this machine; None where every call goes through the room."""
     recorder: Recorder | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
+    pin_sounds: PinSounds = field(default_factory=PinSounds.load)
 
 
 class Call:
@@ -78,6 +93,7 @@ class Call:
         on_audible: somebody's audio is subscribed.
         on_people: somebody came or left while it rings.
         on_notify: the phone tells what became of a transfer; without it such requests are refused.
+        on_secret_key: takes the phone's keys while it is set, and nobody else hears of them.
         handed_over: the phone was told to call somebody else: if it hangs up, that is why.
     """
 
@@ -88,6 +104,7 @@ class Call:
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
         self.on_notify: Callable[[IncomingRequest], None] | None = None
+        self.on_secret_key: Callable[[str], None] | None = None
         self.handed_over = False
         self.caller = CallerInRoom()
         self.joined = asyncio.Event()
@@ -103,7 +120,13 @@ class Call:
         self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
+        self._gaps = Gaps()
         self._watch: CallWatch | None = None
+        self.place: Dispatch | None = None
+        """Where the caller is, and as whom; set before joining."""
+        self._rejoin: Rejoin | None = None
+        self._keeper: SessionKeeper | None = None
+        self._renegotiation: Renegotiation | None = None
         self._first_packet = asyncio.Event()
         self._keys_up: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
         self._keys_down: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
@@ -164,20 +187,34 @@ class Call:
         self.rtp, self.agreement = rtp, agreement
         to_owner = self.services.media.to_owner
         rtp.on_first_packet = to_owner(self._first_packet.set)
-        rtp.on_digit = to_owner(lambda digit: _put(self._keys_up, digit))
+        rtp.on_digit = to_owner(self._key_pressed)
+        rtp.on_packet = self._gaps.arrived
 
-    def connect(self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup) -> None:
-        """The phone is connected: let both sides hear each other from the next tick on."""
-        rtp = self.rtp
-        assert rtp is not None, "media is agreed before a call is connected"
+    def answered(self, session: DialogSession, tasks: asyncio.TaskGroup, terms: Terms | None = None) -> None:
+        """There is a dialog with the phone; ``connect`` may follow later, after a PIN."""
         self.session = session
         session.on_request = self._in_dialog
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
+        self._keep(session, terms)
+        self.record.mark("answered")
+        self._workers.append(tasks.create_task(self._watch_dialog(session)))
+
+    def connect(
+        self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup, terms: Terms | None = None
+    ) -> None:
+        """The phone is connected: let both sides hear each other from the next tick on.
+
+        Args:
+            terms: of the session timer, as agreed with the 200.
+        """
+        rtp = self.rtp
+        assert rtp is not None, "media is opened before a call is connected"
+        if self.session is None:
+            self.answered(session, tasks, terms)
         self._recording = self._record_audio()
         self.carry(self.media)
         if self.direct is not None:
             self.direct.answered()
-        self.record.mark("answered")
         self._watch = CallWatch(
             self.services.clock,
             limits,
@@ -185,12 +222,45 @@ class Call:
             on_ending=self._ended_by_watch,
         )
         self._watch.start(self._with_agent(self.caller.people()))
-        self._workers = [
+        self._come_back_when_lost(self._watch)
+        self._held(self.agreement is not None and self.agreement.is_held)
+        self._workers += [
             tasks.create_task(self._become_active()),
-            tasks.create_task(self._watch_dialog(session)),
+            tasks.create_task(self._tell_quality()),
             tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
+
+    def _keep(self, session: DialogSession, terms: Terms | None) -> None:
+        agreement, peer = self.agreement, session.response or session.invite
+        assert agreement is not None, "media is opened before a call is connected"
+        self._keeper = SessionKeeper(
+            self.services.clock,
+            session,
+            agreement,
+            by_update=peer is not None and allows_update(peer),
+            on_expired=self._session_expired,
+        )
+        self._keeper.follow(terms)
+        self._renegotiation = Renegotiation(
+            self.record.call_id,
+            session,
+            agreement,
+            self._keeper,
+            on_held=self._held,
+            on_unusable=lambda: self.end(ending.NO_MEDIA_AGREED),
+        )
+
+    def _session_expired(self) -> None:
+        self._asked_headers = dict([EXPIRED_REASON])
+        self.end(ending.SESSION_EXPIRED)
+
+    def _held(self, is_held: bool) -> None:
+        if self.agreement is not None and self.agreement.is_agreed:
+            self.record.fields["codec"] = self.agreement.codec
+        self._gaps.pause()
+        if self._watch is not None:
+            self._watch.held(is_held)
 
     def carry(self, media: CallMedia) -> None:
         """Move audio between the phone and this path from the next tick on; after the answer."""
@@ -208,6 +278,8 @@ class Call:
         """Let go of phone, room and port; bounded by about ten seconds, whatever the others do."""
         if self._watch is not None:
             self._watch.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self.direct is not None:
             self.direct.close(self.over.value.name if self.over.value is not None else "refused")
         if self._leg is not None:
@@ -218,9 +290,12 @@ class Call:
         headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers, self._asked_headers)
         bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
         try:
+            if self._rejoin is not None:
+                await self._rejoin.close()
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
-                await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
+                last = {**self._quality_attributes(), attributes.CALL_STATUS: "hangup"}
+                await self.caller.set_attributes(last, timeout_s=_LAST_STATUS_S)
                 await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
             if self._leg is not None:
@@ -264,9 +339,35 @@ class Call:
             "concealed": stats.concealed,
             "jitter_ms": round(stats.jitter_ms, 2),
             "delay_ms": round(stats.delay_ms, 1),
+            **assess(stats, self._gaps, rtp.packets_sent).fields(),
         }
 
+    def _quality_attributes(self) -> dict[str, str]:
+        if self.rtp is None:
+            return {}
+        return assess(self.rtp.stats, self._gaps, self.rtp.packets_sent).attributes()
+
+    async def _tell_quality(self) -> None:
+        """Say in the room how well the phone is heard, as that changes."""
+        told: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(QUALITY_INTERVAL_S)
+            now = self._quality_attributes()
+            if now != told:
+                await self.caller.set_attributes(now)
+                told = now
+
+    def part(self, how: Ending) -> None:
+        """End the call, after the goodbye where there is one to be heard."""
+        if self.session is not None and self.direct is not None and self.direct.has_agent:
+            self.direct.part(how)
+        else:
+            self.end(how)
+
     def _ended_by_watch(self, how: Ending) -> None:
+        if how is ending.SERVER_LOST:
+            self.part(how)
+            return
         self.end(ending.by_agent(self.caller.last_agent_reason) if how is ending.AGENT_LEFT else how)
 
     # What the room says
@@ -292,8 +393,9 @@ class Call:
         session = self.session
         if session is None:
             return []
-        told = session.response or session.invite
-        return list(told.headers) if told is not None else []
+        if session.response is not None:
+            return list(session.response.headers)
+        return told_headers(session.invite) if session.invite is not None else []
 
     def _people_changed(self, people: People) -> None:
         if isinstance(self.media, DirectMedia):
@@ -304,13 +406,36 @@ class Call:
         elif self.on_people is not None:
             self.on_people(people)
 
+    def _come_back_when_lost(self, watch: CallWatch) -> None:
+        assert self.place is not None, "known before the answer"
+        rejoin = self._rejoin = Rejoin(self.caller, self.services.rooms, self.place, lambda: self.media)
+        rejoin.on_seen = watch.server_seen
+        rejoin.on_back = lambda: self._back_in_room(watch)
+        self.caller.comes_back = True
+        if self.caller.troubled:
+            self._server_trouble(True)
+
+    def _back_in_room(self, watch: CallWatch) -> None:
+        self.joined.set()
+        watch.server_back(self._with_agent(self.caller.people()))
+
+    def join_later(self, attributes: dict[str, str]) -> bool:
+        """The room could not be joined: try as after a loss; whether the call is up, so that it can wait."""
+        if self._watch is None or self._rejoin is None:
+            return False
+        self._watch.server_lost()
+        self._rejoin.lost(attributes)
+        return True
+
     def _server_trouble(self, is_mending: bool) -> None:
         log.warning("livekit_lost" if is_mending else "livekit_back", call_id=self.record.call_id)
-        if self._watch is None:
+        if self._watch is None or self._rejoin is None:
             return
         if is_mending:
             self._watch.server_lost()
+            self._rejoin.lost()
         else:
+            self._rejoin.mended()
             self._watch.server_back(self._with_agent(self.caller.people()))
 
     # What the phone says
@@ -318,33 +443,14 @@ class Call:
     def _in_dialog(self, incoming: IncomingRequest) -> None:
         if incoming.method == "BYE":
             self.end(ending.CALLER_HUNG_UP)
-        elif incoming.method in ("INVITE", "UPDATE"):
-            self._renegotiate(incoming)
+        elif incoming.method in ("INVITE", "UPDATE") and self._renegotiation is not None:
+            self._renegotiation.take(incoming)
         elif incoming.method == "OPTIONS":
             incoming.respond(200)
         elif incoming.method == "NOTIFY" and self.on_notify is not None:
             self.on_notify(incoming)
         else:
             incoming.respond(405)
-
-    def _renegotiate(self, incoming: IncomingRequest) -> None:
-        agreement = self.agreement
-        assert agreement is not None, "media is agreed before a call is connected"
-        offer = incoming.request.body
-        try:
-            if not offer:
-                # An UPDATE without a body only refreshes the session.
-                incoming.respond(200, body=agreement.offer_again() if incoming.method == "INVITE" else b"")
-                return
-            answer = agreement.take(offer)
-        except SdpError as error:
-            log.warning("offer_refused", call_id=self.record.call_id, reason=str(error))
-            incoming.respond(488)
-            return
-        incoming.respond(200, body=answer.body)
-        if self._watch is not None:
-            self._watch.held(not answer.receives)
-        log.info("media_renegotiated", call_id=self.record.call_id, direction=answer.direction)
 
     async def _watch_dialog(self, session: DialogSession) -> None:
         await session.ended.wait()
@@ -362,6 +468,12 @@ class Call:
         await self.joined.wait()
         await self.caller.set_attributes({attributes.CALL_STATUS: "active"})
         self.record.mark("active")
+
+    def _key_pressed(self, digit: str) -> None:
+        if self.on_secret_key is not None:
+            self.on_secret_key(digit)
+        else:
+            _put(self._keys_up, digit)
 
     async def _key_from_phone(self, digit: str) -> None:
         if self.direct is not None:

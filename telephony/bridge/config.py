@@ -17,8 +17,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from telephony.bridge.bus import RedisAddress
+from telephony.bridge.limits import Caps
 from telephony.bridge.register import Account
 from telephony.errors import ConfigError, SipParseError
+from telephony.sip.session_timer import MIN_SE_S
 from telephony.sip.uri import SipUri
 
 if TYPE_CHECKING:
@@ -83,6 +85,18 @@ class RecordingSection(_Section):
     directory: Path
     """One file a call, named by its id."""
     format: Literal["ogg", "wav"] = "ogg"
+
+
+class PinSection(_Section):
+    """How callers are asked for the PIN of a dispatch rule."""
+
+    tries: int = Field(default=3, ge=1, le=10)
+    timeout: Duration = Field(default=10.0, ge=1, le=120)
+    """How long the caller may take to begin, and from one key to the next."""
+    prompt: Path | None = None
+    """A WAV file to play in place of three rising notes."""
+    wrong: Path | None = None
+    """A WAV file to play after a wrong PIN in place of two low notes."""
 
 
 class RegistrationSection(_Section):
@@ -167,10 +181,19 @@ class BridgeConfig(_Section):
     """The same before the first packet."""
     symmetric_rtp: bool = True
     """Send RTP to where it comes from rather than to where the SDP says."""
+    session_expires: Duration = Field(default=0.0, ge=0, le=86400)
+    """The session timer (RFC 4028) that we ask for, at least 90 s; 0 = only what the other side asks for."""
     codecs: dict[str, bool] = Field(default_factory=dict)
     """Switches codecs off or on by livekit-sip's names; PCMU, PCMA and telephone-event are on."""
     max_active_calls: int = Field(default=0, ge=0)
-    """More are refused with 503; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
+    """More are refused; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
+    max_calls_per_trunk: int = Field(default=0, ge=0)
+    """The same for the calls of one trunk, calls out included."""
+    max_calls_per_source: int = Field(default=0, ge=0)
+    """The same for the calls from one IP address."""
+    limit_status: Literal[503, 486] = 503
+    """What a call above a limit gets: 503 with Retry-After, for a carrier that then tries elsewhere, or 486,
+    with which the caller hears that it is busy."""
     logging: LoggingSection = LoggingSection()
     jitter_buffer_ms: int = Field(default=60, ge=20, le=200)
     """How much of the caller's RTP is held back against jitter."""
@@ -178,6 +201,9 @@ class BridgeConfig(_Section):
     """Nobody but us in the room by then = the call is refused; 0 = wait as long as it may ring."""
     refuse_status: int = Field(default=503, ge=400, le=699)
     """The SIP status for a call that no agent takes."""
+    pin: PinSection = PinSection()
+    early_media: bool = False
+    """Let the room of a call of ours hear what the carrier plays before the answer; livekit-sip drops it."""
     server_loss_timeout: Duration = Field(default=10.0, ge=0)
     """How long a call goes on while the connection to livekit-server is being mended."""
     audio_path: Literal["auto", "direct", "room"] = "room"
@@ -206,6 +232,8 @@ class BridgeConfig(_Section):
             problems.append(
                 "nat_1_to_1_ip must be set when listen_ip is 0.0.0.0: callers must be told an address"
             )
+        if 0 < self.session_expires < MIN_SE_S:
+            problems.append(f"session_expires must be 0 or at least {MIN_SE_S}s")
         if unknown := sorted(set(self.codecs) - set(KNOWN_CODECS)):
             wanted = [name for name in unknown if self.codecs[name]]
             if wanted:
@@ -253,6 +281,13 @@ class BridgeConfig(_Section):
         """PCMU and PCMA as far as they are on, in order of preference."""
         names = [name for name in KNOWN_CODECS if not name.startswith("telephone-event")]
         return [name.partition("/")[0] for name in names if self.codecs.get(name, True)]
+
+    @property
+    def caps(self) -> Caps:
+        """How many calls may be up at once."""
+        return Caps(
+            self.max_active_calls, self.max_calls_per_trunk, self.max_calls_per_source, self.limit_status
+        )
 
     @property
     def dtmf(self) -> bool:

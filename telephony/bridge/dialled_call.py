@@ -8,6 +8,7 @@ want of somebody to talk to after there was somebody.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,11 @@ from typing_extensions import override
 from telephony.bridge import attributes, ending
 from telephony.bridge.call import Call
 from telephony.bridge.offered_line import OfferedLine
+from telephony.calls import job_attributes
 from telephony.errors import RtpError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    import asyncio
-
     from telephony.audio.frame import Samples
     from telephony.bridge.call import CallServices
     from telephony.bridge.ending import Ending
@@ -55,6 +55,7 @@ class DialledCall(Call):
         self._keys = keys.upper().replace("W", "w")
         self._met_somebody = False
         self._ringing: asyncio.Task[None] | None = None
+        self._offering: asyncio.Task[None] | None = None
 
     def ringing(self, tasks: asyncio.TaskGroup) -> None:
         """The phone rings: tell the room, the first time."""
@@ -95,9 +96,20 @@ class DialledCall(Call):
             self.services.media,
         )
         offered.link.on_hang_up = self.services.media.to_owner(lambda: self.end(ending.AGENT_HUNG_UP))
+        offered.on_offered = self._offer_again
         name = await offered.offer()
         self.offered = offered
         return name
+
+    def _offer_again(self, name: str) -> None:
+        """The agent's job is gone: whoever follows it finds another socket."""
+        self._stop_offering()
+        link = {job_attributes.LINK: name}
+        self._offering = asyncio.get_running_loop().create_task(self.caller.set_attributes(link))
+
+    def _stop_offering(self) -> None:
+        if self._offering is not None:
+            self._offering.cancel()
 
     def settle_path(self) -> None:
         """The phone has answered: its audio goes to whoever took the offer, else through the room."""
@@ -114,6 +126,7 @@ class DialledCall(Call):
         if self.offered is not None:
             self.offered.close(self.over.value.name if self.over.value is not None else "not answered")
             self.offered = None
+        self._stop_offering()
         super().drop()
 
     def stop_telling(self) -> None:

@@ -235,6 +235,17 @@ class DirectLine:
 
     # After the answer
 
+    def part(self, how: Ending) -> None:
+        """End the call with the goodbye, played over whatever the job says."""
+        if self._task is not None:
+            self._task.cancel()
+        self._spawn(self._part(how))
+
+    async def _part(self, how: Ending) -> None:
+        await asyncio.sleep(self._say(Clip.GOODBYE))
+        if self.on_ending is not None:
+            self.on_ending(how)
+
     async def _replace(self, clip_s: float) -> None:
         log.warning("agent_replaced", call_id=self._call_id, deaths=self._deaths)
         reminding = asyncio.create_task(self._remind(clip_s))
@@ -248,9 +259,7 @@ class DirectLine:
             await asyncio.gather(reminding, return_exceptions=True)
         self._media.post(self.link.stop_listening)
         self._media.post(self.link.cut)
-        await asyncio.sleep(self._say(Clip.GOODBYE))
-        if self.on_ending is not None:
-            self.on_ending(ending.AGENT_LOST)
+        await self._part(ending.AGENT_LOST)
 
     async def _remind(self, clip_s: float) -> None:
         while True:

@@ -79,6 +79,10 @@ class DirectMedia:
             self._want_taps()
             self._moving = asyncio.create_task(self._move())
 
+    async def rejoined(self) -> None:
+        await self._room.rejoined()
+        await self._taps.rejoined()
+
     async def close(self) -> None:
         if self._moving is not None:
             self._moving.cancel()

@@ -51,6 +51,15 @@ NOT_WANTED = Ending(
 NOT_ACKNOWLEDGED = Ending(
     "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"
 )
+SESSION_EXPIRED = Ending(
+    "session_expired",
+    "line",
+    "The phone did not confirm in time that the call goes on (session timer).",
+    "line_ended",
+)
+NO_MEDIA_AGREED = Ending(
+    "no_media_agreed", "line", "The phone's answer to our offer of media cannot be used.", "line_ended"
+)
 TRANSFERRED = Ending("transferred", "agent", "The call was handed over to another party.", "transferred")
 AGENT_HUNG_UP = Ending("agent_hung_up", "agent", "The agent asked to end the call.")
 AGENT_LEFT = Ending("agent_left", "agent", "The agent left and nobody else could talk to the caller.")
@@ -90,6 +99,11 @@ _BY_REASON: dict[int, Ending] = {
 def by_room(reason: int) -> Ending:
     """The ending that a LiveKit disconnect reason stands for; unknown ones are a lost server."""
     return _BY_REASON.get(reason, SERVER_LOST)
+
+
+def after_answer(sentence: str, *, wrong_pin: bool) -> Ending:
+    """The ending of a call that was answered to ask for a PIN, and then could not go on."""
+    return Ending("pin_refused" if wrong_pin else "refused_after_pin", "line", sentence, "line_ended")
 
 
 def by_agent(last_reason: int | None) -> Ending:

@@ -9,50 +9,41 @@ no task, no port, no participant, no room that was made for it and never used.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from telephony.bridge import attributes, ending, refusal
-from telephony.bridge.agent_order import AgentOrder, order_agent
-from telephony.bridge.agreement import MediaAgreement
-from telephony.bridge.answering import RINGING_TIMEOUT_S, AnswerGate
+from telephony.bridge.agent_wait import AgentWait
 from telephony.bridge.call import Call
-from telephony.bridge.direct_line import DirectLine
+from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.ending import Ending
-from telephony.bridge.io_service import Dispatch, TrunkAuthentication, describe_call
-from telephony.bridge.people import People
+from telephony.bridge.media_opening import codecs_for, open_media
+from telephony.bridge.nat import hop_to_caller
+from telephony.bridge.parties import inbound_parties
+from telephony.bridge.pin_prompt import PinPrompt
+from telephony.bridge.pin_sounds import Announcement
 from telephony.bridge.refusal import Refusal
-from telephony.bridge.trunk_auth import Judgement
+from telephony.bridge.ringback_media import RingbackMedia
+from telephony.bridge.ringing import Ringing
+from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
+from telephony.bridge.routing import CallRouting
 from telephony.bridge.watch import MAX_DURATION_S, Limits
-from telephony.errors import (
-    BusError,
-    DispatchError,
-    LinkError,
-    LiveKitError,
-    RtpError,
-    SdpError,
-    SipError,
-    SipParseError,
-)
+from telephony.errors import LiveKitError, RtpError, SdpError, SipError, SipParseError
 from telephony.logs import get_logger
-from telephony.rtp.session import RtpSession
+from telephony.sip import session_timer
+from telephony.sip.session import DialogSession
+from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
     from telephony.bridge.call import CallServices
+    from telephony.bridge.io_service import Dispatch
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth
-    from telephony.clock import TimerHandle
     from telephony.sip.incoming import IncomingInvite
-    from telephony.sip.routing import Hop
+    from telephony.sip.session_timer import Terms
 
 log = get_logger(__name__)
-
-_JOIN_TIMEOUT_S = 6.0
-_LATE_JOIN_S = 30.0
-_AGENT_FIRST_S = 0.3
 
 
 class InboundCall:
@@ -71,25 +62,21 @@ class InboundCall:
         record: CallRecord,
     ) -> None:
         self._invite = invite
-        self._sip_call_id = sip_call_id
         self._services = services
-        self._trunk_auth = trunk_auth
         self._record = record
         self._call = Call(services, record)
-        self._trunk = TrunkAuthentication()
-        self._dispatch = Dispatch()
-        self._order: AgentOrder | None = None
+        self._routing = CallRouting(invite, sip_call_id, services.io, trunk_auth, record, services.limits)
+        self._ringing = Ringing(invite, services.clock, services.config.sip_ringing_interval, record)
+        self._entry: RoomEntry[Refusal] = RoomEntry(record)
+        self._wait = AgentWait(self._call, self._routing.dispatch, self._ringing.begin)
         self._joined_with: dict[str, str] = {}
-        self._gate: AnswerGate | None = None
-        self._evaluating: asyncio.Task[Dispatch | None] | None = None
-        self._joining: asyncio.Task[Refusal | None] | None = None
-        self._agent_ready = asyncio.Event()
         self._releasing = False
-        self._ringing: TimerHandle | None = None
-        self._challenge = ""
         self._stopping: Refusal | None = None
+        self._terms: Terms | None = None
+        self._giving_up: asyncio.Task[None] | None = None
+        self._connected = False
         record.mark("invite")
-        record.parties = describe_parties(invite, sip_call_id)
+        record.parties = inbound_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
 
     @property
@@ -105,14 +92,13 @@ class InboundCall:
     def stop(self) -> None:
         """End the call now, because the bridge stops."""
         self._stopping = refusal.draining()
-        if self._gate is not None:
-            self._gate.refuse(self._stopping)
+        self._wait.refuse(self._stopping)
         self._call.end(ending.BRIDGE_STOPPED)
 
     def ask_for_credentials(self) -> None:
         """Send the challenge once ``run`` gave None and the call is forgotten: it comes back at once."""
         self._invite.respond(
-            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._challenge)]
+            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._routing.challenge)]
         )
 
     async def run(self) -> Refusal | Ending | None:
@@ -139,7 +125,7 @@ class InboundCall:
     async def _carry(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         result: Refusal | Ending | None
         try:
-            result = await self._sequence(tasks)
+            result = self._final(await self._sequence(tasks))
         except Exception as error:
             log.exception("call_failed", call_id=self._record.call_id)
             result = ending.BRIDGE_FAILED if self.answered else refusal.internal(error)
@@ -149,23 +135,33 @@ class InboundCall:
             log.exception("call_release_failed", call_id=self._record.call_id)
         return result
 
+    def _final(self, result: Refusal | Ending | None) -> Refusal | Ending | None:
+        """A refusal that comes after the answer is an end: the phone gets BYE."""
+        if not isinstance(result, Refusal) or not self.answered:
+            return result
+        self._record.fields.update(field=result.field, fix=result.fix)
+        return ending.after_answer(result.sentence, wrong_pin=result is refusal.WRONG_PIN)
+
     async def _sequence(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         steps = (
             self._read_invite,
-            lambda: self._find_trunk(tasks),
+            lambda: self._routing.find_trunk(tasks),
             self._find_room,
             self._open_media,
+            lambda: self._ask_pin(tasks),
             lambda: self._send_for_agent(tasks),
             lambda: self._join(tasks),
-            lambda: self._wait_for_agent(tasks),
+            lambda: self._wait.decided(tasks),
         )
         for step in steps:
             refused = await step()
             if self._invite.cancelled.is_set():
                 return ending.CALLER_CANCELLED
+            if self.answered and self._call.over.value is not None:
+                return self._call.over.value
             if refused or self._stopping:
                 return self._stopping or refused
-            if self._challenge:
+            if self._routing.challenge:
                 return None
         return await self._answer(tasks)
 
@@ -181,215 +177,124 @@ class InboundCall:
                 raise SipParseError("it names no address to answer to", field="Contact")
         except SipParseError as error:
             return refusal.malformed(error)
+        terms = session_timer.accept(request, wanted_s=round(self._services.config.session_expires))
+        self._terms = None if isinstance(terms, TooBrief) else terms
         return None
-
-    async def _find_trunk(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        request = self._invite.request
-        self._description = describe_call(request, self._invite.source[0], self._sip_call_id)
-        # Asked at the same time: livekit-server finds the trunk for itself, and says which it was.
-        self._evaluating = tasks.create_task(self._evaluate())
-        try:
-            self._trunk = await self._services.io.authenticate(self._description)
-        except BusError as error:
-            return refusal.bus_failed(error)
-        self._record.mark("auth")
-        self._record.parties["trunk_id"] = self._trunk.trunk_id
-        self._record.fields["trunk_id"] = self._trunk.trunk_id
-        refused = refusal.by_trunk(self._trunk, self._called)
-        if refused is not None:
-            return refused
-        verdict = self._trunk_auth.judge(request, self._trunk)
-        if verdict.judgement is Judgement.ASK:
-            self._challenge = verdict.challenge
-        elif verdict.judgement is not Judgement.ACCEPTED:
-            return refusal.wrong_credentials(
-                self._trunk.trunk_id, username_matches=verdict.judgement is Judgement.WRONG_PASSWORD
-            )
-        return None
-
-    async def _evaluate(self) -> Dispatch | None:
-        """What the rules say of the call on the trunk that livekit-server finds; None where that failed."""
-        try:
-            return await self._services.io.evaluate(self._description, "")
-        except BusError as error:
-            log.debug("rules_not_asked", call_id=self._record.call_id, reason=str(error))
-            return None
 
     async def _find_room(self) -> Refusal | None:
-        assert self._evaluating is not None, "asked with the trunk"
-        try:
-            found = await self._evaluating
-            if found is None or found.trunk_id != self._trunk.trunk_id:
-                found = await self._services.io.evaluate(self._description, self._trunk.trunk_id)
-        except BusError as error:
-            return refusal.bus_failed(error)
-        self._dispatch = dispatch = found
-        self._record.mark("dispatch")
-        self._record.fields.update(rule_id=dispatch.rule_id, room=dispatch.room_name)
-        refused = refusal.by_dispatch(dispatch, self._called)
-        if refused is not None:
-            return refused
-        self._call.bye_headers = dict(dispatch.attributes_to_headers)
-        # The rule may hide the caller's number: then it is not among the attributes.
-        self._record.parties.update(
-            {
-                "from": dispatch.attributes.get(attributes.PHONE_NUMBER),
-                "to": dispatch.attributes.get(attributes.TRUNK_PHONE_NUMBER),
-                "rule_id": dispatch.rule_id,
-                "room": dispatch.room_name,
-            }
-        )
-        refused = self._choose_path()
+        refused = await self._routing.find_room()
+        self._wait.dispatch = self._routing.dispatch
+        return refused if refused is not None or self._routing.asks_pin else self._follow_rule()
+
+    def _follow_rule(self) -> Refusal | None:
+        self._wait.dispatch = self._routing.dispatch
+        self._call.bye_headers = dict(self._dispatch.attributes_to_headers)
+        refused = self._wait.choose_path()
+        self._call.place = self._dispatch
         if refused is None:
             self._record.emit("call.ringing", **self._record.parties)
         return refused
 
-    def _choose_path(self) -> Refusal | None:
-        """Direct where this machine's dispatcher can send for the agent; only then ringing waits for it."""
-        dispatcher = self._services.dispatcher
-        found = order_agent(self._dispatch, dispatcher.serves) if dispatcher is not None else None
-        if found is not None:
-            self._order, self._dispatch = found
-            return None
-        if self._services.config.audio_path == "direct":
-            config = self._dispatch.room_config
-            return refusal.not_served(
-                ", ".join(agent.agent_name for agent in config.agents) if config is not None else ""
-            )
-        self._ring()
-        return None
-
     async def _open_media(self) -> Refusal | None:
-        config = self._services.config
-        codecs = config.audio_codecs
-        if self._dispatch.codecs:
-            codecs = [name for name in codecs if name in self._dispatch.codecs]
+        codecs = codecs_for(self._services, self._dispatch.codecs)
         try:
-            rtp = await RtpSession.open(
-                address=config.listen_ip,
-                ports=self._services.ports,
-                clock=self._services.clock,
-                jitter_buffer_ms=config.jitter_buffer_ms,
-                symmetric=config.symmetric_rtp,
-                loop=self._services.media.loop,
-            )
+            agreement = await open_media(self._services, self._call, codecs)
+            if self._invite.request.body:
+                agreement.take(self._invite.request.body)
+            else:
+                # The caller answers our offer in its ACK (RFC 3261 section 13.2.1).
+                agreement.offer()
         except RtpError as error:
             return refusal.no_port(error)
-        agreement = MediaAgreement(rtp, codecs=codecs, dtmf=config.dtmf, address=config.advertised_ip)
-        self._call.use_rtp(rtp, agreement)
-        try:
-            agreement.take(self._invite.request.body)
         except SdpError as error:
             return refusal.no_media(error)
         return None
 
-    async def _send_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        """The direct line: have a job on its way before it rings, while the caller is joining the room."""
-        order, services = self._order, self._services
-        if order is None:
+    async def _ask_pin(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        """Answer, and let the caller in by its PIN; from then on it hears ringing until an agent is there."""
+        if not self._routing.asks_pin:
             return None
-        assert services.dispatcher is not None, "it serves the agent"
-        assert services.config.link_dir is not None, "checked with audio_path"
-        direct = DirectLine(
-            services.clock,
-            services.config.link_dir,
-            services.dispatcher,
-            order,
-            self._record.call_id,
-            services.media,
-        )
-        self._call.use_direct(direct)
-        gate = self._new_gate()
-        direct.on_here = lambda is_here: gate.people(People(agents=int(is_here)))
-        direct.on_ready = lambda: self._direct_ready(gate)
-        direct.on_failed = lambda: gate.refuse(refusal.agent_failed(services.config.refuse_status))
-        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
-        gate.start(People())
-        until = self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
-        try:
-            await direct.send_for(until, self._begin_ringing)
-        except DispatchError as error:
-            return refusal.not_dispatched(services.config.refuse_status, error)
-        except LinkError as error:
-            return refusal.no_socket(error)
-        self._record.mark("dispatched")
-        self._begin_ringing()
-        people = await self._people_by_server()
-        if people.sip or people.others:
-            # As with livekit-server: who joins others is not given an agent of their own.
-            self._call.leave_direct()
-            self._order = None
-            return None
-        self._joining = tasks.create_task(self._connect_once_ready())
-        self._joining.add_done_callback(self._joined_direct)
-        return None
+        session = self._accept()
+        if not isinstance(session, DialogSession):
+            return session
+        call = self._call
+        call.answered(session, tasks, self._terms)
+        self._giving_up = tasks.create_task(self._give_up_when_over())
+        refused = await PinPrompt(call, self._routing.admit).ask()
+        call.on_secret_key = None
+        if refused is not None or call.over.done:
+            return refused
+        self._record.mark("pin")
+        call.carry(RingbackMedia(Announcement()))
+        return self._follow_rule()
 
-    def _direct_ready(self, gate: AnswerGate) -> None:
-        self._agent_ready.set()
-        gate.audible()
+    async def _give_up_when_over(self) -> None:
+        await self._call.over.wait(self._services.clock, 2 * MAX_DURATION_S)
+        self._wait.abandon()
+
+    def _accept(self) -> DialogSession | Refusal | None:
+        """Answer 200; None where the caller has given up just now."""
+        agreement = self._call.agreement
+        assert agreement is not None, "media was opened"
+        headers = attributes.attribute_headers(
+            self._call.caller.attributes or self._joined_with,
+            self._dispatch.attributes_to_headers,
+            self._dispatch.headers,
+        )
+        headers += session_timer.answer_headers(self._terms)
+        try:
+            session = self._invite.accept(agreement.local, headers)
+        except SipParseError as error:
+            return refusal.malformed(error)
+        except SipError:
+            return None
+        self._ringing.stop()
+        session.next_hop = hop_to_caller(self._invite)
+        return session
+
+    async def _send_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
+        refused = await self._wait.send_for_agent()
+        if refused is None and self._wait.is_direct:
+            self._entry.begin(tasks, self._connect_once_ready(), self._joined_direct)
+        return refused
 
     async def _connect_once_ready(self) -> Refusal | None:
-        """Join when the agent is ready, whose start needs the processors more, or soon in any case."""
-        try:
-            async with asyncio.timeout(_AGENT_FIRST_S):
-                await self._agent_ready.wait()
-        except TimeoutError:
-            log.debug("joined_before_agent", call_id=self._record.call_id)
+        await self._wait.agent_first()
         if self._releasing:
             return None
         return await self._connect(self._token())
 
-    def _joined_direct(self, joining: asyncio.Task[Refusal | None]) -> None:
-        refused = None if joining.cancelled() else joining.result()
-        if refused is None or self._gate is None:
-            return
-        self._gate.refuse(refused)
-        self._call.end(ending.SERVER_LOST)
-
-    def _new_gate(self) -> AnswerGate:
-        config = self._services.config
-        gate = self._gate = AnswerGate(
-            self._services.clock,
-            invited_at=self._invited_at,
-            agent_wait_s=config.agent_wait_timeout,
-            ringing_s=self._dispatch.ringing_timeout_s or RINGING_TIMEOUT_S,
-            refuse_status=config.refuse_status,
-        )
-        return gate
-
-    @property
-    def _invited_at(self) -> float:
-        return self._record.at("invite") or self._services.clock.now()
+    def _joined_direct(self, refused: Refusal | None) -> None:
+        if refused is not None and not self._call.join_later(self._joined_with):
+            self._wait.refuse(refused)
+            self._call.end(ending.SERVER_LOST)
 
     def _token(self) -> str:
         request = self._invite.request
         self._joined_with = attributes.call_attributes(
             self._dispatch.attributes,
             attributes.header_attributes(
-                request.headers,
+                told_headers(request),
                 mapping=self._dispatch.headers_to_attributes,
                 include=self._dispatch.include_headers,
             ),
-            status="ringing",
+            status="active" if self.answered else "ringing",
             call_tag=request.from_.tag or "",
             sip_call_id=request.call_id,
         )
         return self._services.rooms.token(self._dispatch, self._joined_with)
 
     async def _join(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        if self._order is not None:
+        if self._wait.is_direct:
             return None
-        gate = self._gate or self._new_gate()
-        self._call.on_audible = gate.audible
-        self._call.on_people = gate.people
+        self._wait.watch_room()
         creating = tasks.create_task(self._services.rooms.create(self._dispatch))
-        # A connection that is given up half made would stay in the room: it is waited for in any case.
-        self._joining = self._joining or tasks.create_task(self._connect(self._token()))
-        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
+        self._entry.begin(tasks, self._connect(self._token()))
+        has_entered = await self._entry.entered()
         creating.cancel()
-        if not done:
-            return refusal.room_failed(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
-        return self._joining.result()
+        if not has_entered:
+            return refusal.room_failed(f"livekit-server did not answer within {JOIN_TIMEOUT_S:.0f} s")
+        return self._entry.failure
 
     async def _connect(self, token: str) -> Refusal | None:
         url = self._dispatch.ws_url or self._services.rooms.url
@@ -404,49 +309,20 @@ class InboundCall:
         self._record.mark("published")
         return None
 
-    async def _wait_for_agent(self, tasks: asyncio.TaskGroup) -> Refusal | None:
-        gate = self._gate
-        assert gate is not None, "made before joining"
-        if self._order is not None:
-            return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
-        if self._call.over.value is not None:
-            return refusal.room_closed(self._call.over.value)
-        self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
-
-        def look() -> None:
-            tasks.create_task(self._look(gate))
-
-        gate.look = look
-        gate.start(self._call.caller.people())
-        return await gate.decision.wait(self._services.clock, 2 * MAX_DURATION_S)
-
-    async def _look(self, gate: AnswerGate) -> None:
-        gate.looked(await self._people_by_server())
-
-    async def _people_by_server(self) -> People:
-        dispatch = self._dispatch
-        return await self._services.rooms.people(dispatch.room_name, but=dispatch.identity)
+    @property
+    def _dispatch(self) -> Dispatch:
+        return self._wait.dispatch
 
     async def _answer(self, tasks: asyncio.TaskGroup) -> Refusal | Ending:
         call, agreement = self._call, self._call.agreement
         assert agreement is not None, "media was opened"
-        headers = attributes.attribute_headers(
-            call.caller.attributes or self._joined_with,
-            self._dispatch.attributes_to_headers,
-            self._dispatch.headers,
-        )
-        try:
-            session = self._invite.accept(agreement.current.body, headers)
-        except SipParseError as error:
-            return refusal.malformed(error)
-        except SipError:
-            return ending.CALLER_CANCELLED
-        self._stop_ringing()
+        session = call.session or self._accept()
+        if not isinstance(session, DialogSession):
+            return session or ending.CALLER_CANCELLED
         call.caller.on_closed = lambda reason: call.end(ending.by_room(reason))
-        session.next_hop = _hop_behind_nat(self._invite)
-        call.connect(session, self._limits(), tasks)
-        self._record.emit("call.answered", codec=agreement.current.codec, audio_path=call.media.name)
-        self._record.fields["codec"] = agreement.current.codec
+        self._connected = True
+        call.connect(session, self._limits(), tasks, self._terms)
+        self._record.emit("call.answered", codec=agreement.codec or None, audio_path=call.media.name)
         log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
         return await call.converse()
 
@@ -459,93 +335,33 @@ class InboundCall:
             server_loss_s=config.server_loss_timeout,
         )
 
-    # Ringing
-
-    def _begin_ringing(self) -> None:
-        if self._ringing is None:
-            self._ring()
-
-    def _ring(self) -> None:
-        """Say 180 now, and again each interval until there is a final answer."""
-        if self._invite.answered:
-            return
-        self._invite.respond(180, "Ringing")
-        self._record.mark("ringing")
-        self._ringing = self._services.clock.call_later(
-            self._services.config.sip_ringing_interval, self._ring
-        )
-
-    def _stop_ringing(self) -> None:
-        if self._ringing is not None:
-            self._ringing.cancel()
-
     def _cancelled(self) -> None:
         # The endpoint has answered 487; this only wakes up whoever waits for an agent.
-        if self._gate is not None:
-            self._gate.abandon()
-
-    @property
-    def _called(self) -> str:
-        return self._invite.request.to.uri.user or ""
+        self._wait.abandon()
 
     # The end
 
     async def _release(self, result: Refusal | Ending | None) -> None:
-        self._stop_ringing()
+        self._ringing.stop()
         # Whoever has not begun to join need not.
         self._releasing = True
-        self._agent_ready.set()
-        if self._evaluating is not None:
-            self._evaluating.cancel()
-        if self._gate is not None:
-            self._gate.close()
+        self._wait.close()
+        self._routing.close()
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
-        if self._joining is not None and not self._joining.done():
-            await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
-            if not self._joining.done():
-                log.error("join_never_ended", call_id=self._record.call_id)
-                self._joining.cancel()
-        is_unused = not self.answered and await self._is_room_ours()
+        await self._entry.settled()
+        is_unused = not self._connected and await self._is_room_ours()
         await self._call.release(says_bye=isinstance(result, Ending) and result.says_bye)
         if is_unused:
             await self._services.rooms.delete(self._dispatch.room_name)
+        elif result is ending.SERVER_LOST:
+            self._services.rooms.delete_once_back(self._dispatch.room_name, but=self._dispatch.identity)
 
     async def _is_room_ours(self) -> bool:
         """Whether the room was made for this call and has nobody but agents that came for it."""
         if not self._call.caller.connected or not self._call.caller.was_empty:
             return False
-        people = await self._people_by_server()
-        return not people.sip and not people.others
-
-
-def describe_parties(invite: IncomingInvite, sip_call_id: str) -> dict[str, Any]:
-    """Who calls whom, as the first event of a call has it."""
-    request = invite.request
-    return {
-        "sip_call_id": sip_call_id,
-        "sip_call_id_full": request.call_id,
-        "direction": "inbound",
-        "invite_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "from": request.from_.uri.user,
-        "to": request.to.uri.user,
-    }
-
-
-def _hop_behind_nat(invite: IncomingInvite) -> Hop | None:
-    """Where to send requests to a phone whose Contact is an address of its own network; None: to its Contact.
-
-    Only for a phone that calls directly: with a Record-Route the proxy knows the way.
-    """
-    contact = invite.request.contact
-    if contact is None or invite.request.record_routes:
-        return None
-    return invite.hop if is_private(contact.uri.host) and not is_private(invite.source[0]) else None
-
-
-def is_private(host: str) -> bool:
-    """Whether a host is an IPv4 address that only its own network knows."""
-    try:
-        return ipaddress.IPv4Address(host).is_private
-    except ValueError:
-        return False
+        dispatch = self._dispatch
+        return await self._services.rooms.is_left(dispatch.room_name, but=dispatch.identity)

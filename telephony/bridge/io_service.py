@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from livekit.protocol import sip as lk_sip
 
 from telephony.bridge import wire
+from telephony.bridge.caller_identity import caller_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from telephony.sip.via import Via
 
 SERVICE = "IOInfo"
-
-ANONYMOUS = "anonymous"
-"""Stands for a From without a user part: livekit-server cuts identities out of it and must have one."""
 
 
 class DispatchResult(IntEnum):
@@ -106,7 +104,7 @@ class Dispatch:
 
 
 def describe_call(request: SipRequest, source_ip: str, call_id: str) -> Any:
-    """The SIPCall message of an INVITE: numbers go as written, the source without its port."""
+    """The SIPCall message of an INVITE: numbers go as written or hidden, the source without its port."""
     call = wire.SIPCall(
         lk_call_id=call_id,
         source_ip=source_ip,
@@ -116,7 +114,7 @@ def describe_call(request: SipRequest, source_ip: str, call_id: str) -> Any:
         sip_call_id=request.call_id,
     )
     sender = _uri(request.from_.uri)
-    sender.user = sender.user or ANONYMOUS
+    sender.user = caller_user(request)
     # ``from`` is a keyword, so it cannot be given by name.
     getattr(call, "from").CopyFrom(sender)
     return call
@@ -162,8 +160,11 @@ class IoService:
             error=answer.error_code,
         )
 
-    async def evaluate(self, call: Any, trunk_id: str) -> Dispatch:
+    async def evaluate(self, call: Any, trunk_id: str, *, pin: str | None = None) -> Dispatch:
         """Ask where a call on this trunk goes.
+
+        Args:
+            pin: what the caller entered, which may be nothing; None before it was asked.
 
         Raises:
             BusError: nobody answered, or the server failed.
@@ -173,6 +174,8 @@ class IoService:
         request = wire.EvaluateSIPDispatchRulesRequest(
             call=call,
             sip_trunk_id=trunk_id,
+            pin=pin or "",
+            no_pin=pin == "",
             sip_call_id=call.lk_call_id,
             calling_number=sender.user,
             calling_host=sender.host,

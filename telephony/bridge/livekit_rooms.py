@@ -5,6 +5,7 @@ Mirrors livekit/protocol ``sip/token.go`` for the grants and claims of a SIP par
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ log = get_logger(__name__)
 
 _TOKEN_LIFETIME = datetime.timedelta(hours=24)
 _IO_TIMEOUT_S = 3.0
+_LOOK_TIMEOUT_S = 1.0
+_SERVER_ERROR = 500
+_LEFT_LOOKS = 300
+_LEFT_PAUSE_S = 1.0
 _AUDIO = TrackType.AUDIO
 
 
@@ -38,6 +43,7 @@ class LiveKitRooms:
         self.url = url
         self._api_key = api_key
         self._api_secret = api_secret
+        self._left: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_IO_TIMEOUT_S))
         self._rooms = api.room_service.RoomService(
             self._session, "http" + url.removeprefix("ws"), api_key, api_secret
@@ -91,16 +97,61 @@ class LiveKitRooms:
         Args:
             but: the identity of our own participant.
         """
+        return await self._people(room_name, but) or People()
+
+    async def _people(self, room_name: str, but: str) -> People | None:
+        """The same; None if the server does not say."""
         try:
             listed = await self._rooms.list_participants(api.ListParticipantsRequest(room=room_name))
         except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("room_not_listed", room=room_name, reason=type(error).__name__)
-            return People()
+            return None
         return count_people(
             (one.kind, any(track.type == _AUDIO for track in one.tracks))
             for one in listed.participants
             if one.identity != but
         )
+
+    async def is_left(self, room_name: str, *, but: str) -> bool:
+        """Whether livekit-server says that nobody but agents, which came for a call, is in a room."""
+        people = await self._people(room_name, but)
+        return people is not None and not people.sip and not people.others
+
+    async def answers(self) -> bool:
+        """Whether livekit-server is there at all."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_LOOK_TIMEOUT_S)
+            async with self._session.get("http" + self.url.removeprefix("ws"), timeout=timeout) as response:
+                return response.status < _SERVER_ERROR
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    def delete_once_back(self, room_name: str, *, but: str) -> None:
+        """Delete a room of a server that is away, once it is back, unless somebody else is in it then."""
+        task = asyncio.get_running_loop().create_task(self._delete_once_back(room_name, but))
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+
+    async def _delete_once_back(self, room_name: str, but: str) -> None:
+        for _ in range(_LEFT_LOOKS):
+            if await self.answers() and await self._wake(room_name):
+                if await self.is_left(room_name, but=but):
+                    await self.delete(room_name)
+                return
+            await asyncio.sleep(_LEFT_PAUSE_S)
+        log.warning("room_not_deleted", room=room_name, reason="livekit-server stays away")
+
+    async def _wake(self, room_name: str) -> bool:
+        """Have a room of the server's former life taken over by its present one, which knows it by name only.
+
+        For about five seconds the server asks the node that died, and can neither make nor delete it.
+        """
+        try:
+            await self._rooms.create_room(api.CreateRoomRequest(name=room_name))
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            log.debug("room_not_woken", room=room_name, reason=type(error).__name__)
+            return False
+        return True
 
     async def delete(self, room_name: str) -> None:
         """Delete a room that nobody needs any more; a failure is logged, the server empties it in time."""
@@ -114,6 +165,9 @@ class LiveKitRooms:
 
     async def close(self) -> None:
         """Close the connection."""
+        for task in self._left:
+            task.cancel()
+        await asyncio.gather(*self._left, return_exceptions=True)
         await self._session.close()
 
 

@@ -43,6 +43,9 @@ class CallMedia(Protocol):
     def take(self) -> Samples:
         """Give the next 20 ms for the caller to hear; never blocks."""
 
+    async def rejoined(self) -> None:
+        """The caller is in the room anew: publish again what was published. Raises LiveKitError."""
+
     async def close(self) -> None:
         """End the path; bounded, harmless when repeated."""
 

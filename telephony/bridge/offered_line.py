@@ -2,11 +2,13 @@
 
 The name of the call's socket is an attribute of the phone's participant (``trunkline.link``). Whoever of this
 machine and this user connects before the answer has the call's audio; where nobody does, it goes through the
-room. Nobody is sent for: the agent was in the room before, and where it dies the room is all that is left.
+room. Nobody is sent for from here: where the agent's job dies, its worker sees that and sends for another
+one, and the call offers a new socket to it; meanwhile the phone hears the clips, as in a call that came in.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -15,6 +17,7 @@ from telephony.bridge.agent_order import AgentOrder
 from telephony.bridge.direct_line import DirectLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from telephony.clock import Clock
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class OfferedLine(DirectLine):
-    """One call's offer."""
+    """One call's offer.
+
+    Attributes:
+        on_offered: told the name of each further socket, for the agent that takes over.
+    """
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class OfferedLine(DirectLine):
         media: MediaThread,
     ) -> None:
         super().__init__(clock, folder, dispatcher, AgentOrder("", room, "", ""), call_id, media)
+        self.on_offered: Callable[[str], None] | None = None
 
     async def offer(self) -> str:
         """Let an agent come; returns the name of the socket.
@@ -50,9 +58,19 @@ class OfferedLine(DirectLine):
         return self.link.connected
 
     @override
+    async def _launch(
+        self, until: float, *, persistent: bool, on_reserved: Callable[[], None] = lambda: None
+    ) -> None:
+        self._arrived = False
+        self._attempt = asyncio.get_running_loop().create_future()
+        name = await self.offer()
+        if self.on_offered is not None:
+            self.on_offered(name)
+
+    @override
     def _gone(self, died: bool) -> None:
-        if self._closed or not self._answered:
-            return
-        self._left = True
-        if self.on_left is not None:
-            self.on_left()
+        if not self._closed and not self._answered:
+            # Whoever follows it may still come before the phone answers.
+            self._spawn(self._launch(0.0, persistent=True))
+        else:
+            super()._gone(died)

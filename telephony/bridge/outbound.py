@@ -9,21 +9,24 @@ answer races the CANCEL; nothing of the call stays.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from livekit import rtc
 
 from telephony.bridge import attributes, ending, outbound_failure
-from telephony.bridge.agreement import MediaAgreement
 from telephony.bridge.dial_tone import DialTone
 from telephony.bridge.dialled_call import DialledCall
-from telephony.bridge.inbound import is_private
+from telephony.bridge.early_media import EarlyMedia
+from telephony.bridge.media_opening import codecs_for, open_media
+from telephony.bridge.nat import hop_to_callee
+from telephony.bridge.parties import outbound_parties
+from telephony.bridge.room_entry import JOIN_TIMEOUT_S, RoomEntry
 from telephony.bridge.watch import Limits
 from telephony.calls import job_attributes
 from telephony.errors import BusError, LinkError, LiveKitError, RtpError, SdpError, SipError, SipTimeoutError
 from telephony.logs import get_logger
-from telephony.rtp.session import RtpSession
+from telephony.sip import session_timer
 from telephony.sip.identifiers import new_call_id
 from telephony.sip.outcome import Outcome
 from telephony.sip.outgoing import OutgoingInviteRequest
@@ -35,13 +38,11 @@ if TYPE_CHECKING:
     from telephony.bridge.outbound_order import DialOrder
     from telephony.bridge.record import CallRecord
     from telephony.sip.endpoint import SipEndpoint
-    from telephony.sip.message import SipResponse
+    from telephony.sip.message import SipRequest, SipResponse
     from telephony.sip.outgoing import OutgoingInvite
 
 log = get_logger(__name__)
 
-_JOIN_TIMEOUT_S = 6.0
-_LATE_JOIN_S = 30.0
 _PUBLISHED_S = 2.0
 _UNUSABLE_BYE_S = 2.0
 _LONGER_THAN_ANY_CALL_S = 96 * 3600.0
@@ -66,12 +67,13 @@ class OutboundCall:
         self._call.bye_headers = dict(order.attributes_to_headers)
         self._tone = DialTone(services.media, self._call.play_to_room)
         self._sip_call_id_full = new_call_id()
-        self._joining: asyncio.Task[DialFailure | None] | None = None
+        self._entry: RoomEntry[DialFailure] = RoomEntry(record)
         self._publishing: asyncio.Task[None] | None = None
         self._provisionals = 0
+        self._early: EarlyMedia | None = None
         record.mark("requested")
         record.fields.update(trunk_id=order.trunk_id, room=order.room.room_name)
-        record.parties = describe_parties(order, self._sip_call_id_full)
+        record.parties = outbound_parties(order, self._sip_call_id_full)
 
     @property
     def call(self) -> Call:
@@ -105,7 +107,7 @@ class OutboundCall:
             async with asyncio.TaskGroup() as tasks:
                 failure, how = await self._carry(tasks)
         finally:
-            self._tone.stop()
+            self._quiet()
             self._call.drop()
             self.placed.set(BusError("the call ended before anything was known of it", code="internal"))
         self._record.ended(
@@ -143,36 +145,29 @@ class OutboundCall:
         return await self._dial(tasks)
 
     async def _open_media(self) -> DialFailure | None:
-        config, order = self._services.config, self._order
-        codecs = [name for name in config.audio_codecs if not order.codecs or name in order.codecs]
+        codecs = codecs_for(self._services, self._order.codecs)
         if not codecs:
             return outbound_failure.no_codec(
                 SdpError("none of the codecs that the trunk lists is spoken here")
             )
         try:
-            rtp = await RtpSession.open(
-                address=config.listen_ip,
-                ports=self._services.ports,
-                clock=self._services.clock,
-                jitter_buffer_ms=config.jitter_buffer_ms,
-                symmetric=config.symmetric_rtp,
-                loop=self._services.media.loop,
-            )
+            self._agreement = await open_media(self._services, self._call, codecs)
         except RtpError as error:
             return outbound_failure.no_room(error)
-        self._agreement = MediaAgreement(rtp, codecs=codecs, dtmf=config.dtmf, address=config.advertised_ip)
-        self._call.use_rtp(rtp, self._agreement)
+        wanted = self._order.attributes.get(attributes.EARLY_MEDIA)
+        if wanted == "true" or (self._services.config.early_media and wanted != "false"):
+            rtp, media = self._call.rtp, self._services.media
+            assert rtp is not None, "just opened"
+            self._early = EarlyMedia(rtp, self._agreement, media, self._call.play_to_room)
         return None
 
     # The room
 
     async def _enter_room(self, tasks: asyncio.TaskGroup) -> DialFailure | None:
-        # A connection that is given up half made would stay in the room: it is waited for in any case.
-        self._joining = tasks.create_task(self._join())
-        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_TIMEOUT_S)
-        if not done:
-            return outbound_failure.no_room(f"livekit-server did not answer within {_JOIN_TIMEOUT_S:.0f} s")
-        failure = self._joining.result()
+        self._entry.begin(tasks, self._join())
+        if not await self._entry.entered():
+            return outbound_failure.no_room(f"livekit-server did not answer within {JOIN_TIMEOUT_S:.0f} s")
+        failure = self._entry.failure
         if failure is None:
             self._publishing = tasks.create_task(self._publish())
         return failure
@@ -180,6 +175,7 @@ class OutboundCall:
     async def _join(self) -> DialFailure | None:
         order, rooms = self._order, self._services.rooms
         given = {**order.attributes, attributes.CALL_STATUS: "dialing"}
+        self._call.place = order.room
         given.pop(job_attributes.LINK, None)
         try:
             if link := await self._call.offer_line():
@@ -200,7 +196,8 @@ class OutboundCall:
             self._call.end(ending.SERVER_LOST)
             return
         self._record.mark("published")
-        if self._order.dial_tone and self._call.session is None and not self._call.over.done:
+        is_early = self._early is not None and self._early.playing
+        if self._order.dial_tone and not is_early and self._call.session is None and not self._call.over.done:
             self._tone.start()
 
     # The phone
@@ -215,7 +212,8 @@ class OutboundCall:
             from_=order.from_,
             to=order.to,
             body=self._agreement.offer(),
-            headers=order.headers,
+            headers=[*order.headers, *session_timer.offer_headers(self._session_expires_s)],
+            revise=self._lengthen,
             credentials=order.credentials,
             call_id=self._sip_call_id_full,
             local_tag=order.sip_call_id,
@@ -235,7 +233,7 @@ class OutboundCall:
         except SipError as error:
             return outbound_failure.connection_failed(error)
         finally:
-            self._tone.stop()
+            self._quiet()
         if response is None:
             return outbound_failure.called_off(self._call.over.value or ending.NOT_WANTED)
         if response.status in (401, 407):
@@ -261,11 +259,34 @@ class OutboundCall:
         final.cancel()
         return None
 
+    @property
+    def _session_expires_s(self) -> int:
+        return round(self._services.config.session_expires)
+
+    def _lengthen(self, invite: SipRequest, response: SipResponse) -> bool:
+        """A 422: the same INVITE with the interval that it names is another try of the same call."""
+        if response.status != 422 or "Min-SE" not in response.headers:
+            return False
+        for name, value in session_timer.offer_headers(
+            self._session_expires_s, session_timer.min_se(response)
+        ):
+            invite.headers.set(name, value)
+        return True
+
+    def _quiet(self) -> None:
+        self._tone.stop()
+        if self._early is not None:
+            self._early.stop()
+
     async def _over(self) -> None:
         await self._call.over.wait(self._services.clock, _LONGER_THAN_ANY_CALL_S)
 
     def _progress(self, response: SipResponse, tasks: asyncio.TaskGroup) -> None:
         self._provisionals += 1
+        early = self._early if response.body and not self._call.over.done else None
+        if early is not None and early.described(response.body):
+            self._record.mark("early_media")
+            self._tone.stop()
         if response.status < 180 or self._record.at("ringing") is not None or self._call.over.done:
             return
         self._record.mark("ringing")
@@ -278,13 +299,13 @@ class OutboundCall:
         call, session = self._call, invite.session
         assert session is not None, "a 2xx makes it"
         try:
-            answer = self._agreement.accept(response.body)
+            # Some say all in their 183 and nothing in the 200.
+            repeats = not response.body and self._agreement.is_agreed
+            answer = self._agreement.current if repeats else self._agreement.accept(response.body)
         except SdpError as error:
             await session.bye(timeout_s=_UNUSABLE_BYE_S)
             return outbound_failure.no_codec(error)
-        contact = response.contact
-        if contact is not None and not response.record_routes and is_private(contact.uri.host):
-            session.next_hop = None if is_private(invite.hop.address[0]) else invite.hop
+        session.next_hop = hop_to_callee(invite, response)
         call.answer_attributes = {
             **attributes.header_attributes(
                 response.headers,
@@ -295,10 +316,9 @@ class OutboundCall:
             attributes.CALL_ID_FULL: attributes.clean(invite.call_id),
         }
         call.settle_path()
-        call.connect(session, self._limits(), tasks)
+        call.connect(session, self._limits(), tasks, session_timer.agreed(response))
         self.placed.set(None)
         self._record.emit("call.answered", codec=answer.codec, audio_path=call.media.name)
-        self._record.fields["codec"] = answer.codec
         log.info("call_answered", call_id=self._record.call_id, marks_ms=self._record.marks_ms)
         return None
 
@@ -314,13 +334,9 @@ class OutboundCall:
     # The end
 
     async def _release(self, failure: DialFailure | None, how: Ending) -> None:
-        self._tone.stop()
+        self._quiet()
         self._call.stop_telling()
-        if self._joining is not None and not self._joining.done():
-            await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
-            if not self._joining.done():
-                log.error("join_never_ended", call_id=self._record.call_id)
-                self._joining.cancel()
+        await self._entry.settled()
         if self._publishing is not None:
             if not self._call.caller.connected:
                 self._publishing.cancel()
@@ -337,16 +353,3 @@ async def _result(invite: OutgoingInvite, timeout_s: float) -> SipResponse | Sip
         return await invite.final(timeout_s)
     except SipError as error:
         return error
-
-
-def describe_parties(order: DialOrder, sip_call_id_full: str) -> dict[str, Any]:
-    """Who calls whom, as the first event of a call has it; without numbers that are to be hidden."""
-    return {
-        "sip_call_id": order.sip_call_id,
-        "sip_call_id_full": sip_call_id_full,
-        "direction": "outbound",
-        "from": order.attributes.get(attributes.TRUNK_PHONE_NUMBER),
-        "to": order.attributes.get(attributes.PHONE_NUMBER),
-        "trunk_id": order.trunk_id,
-        "room": order.room.room_name,
-    }

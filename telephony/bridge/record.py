@@ -36,8 +36,10 @@ class CallRecord:
         """More fields for the log line, such as the trunk."""
         self.parties: dict[str, Any] = {}
         """Who calls whom, for the first event; numbers in clear, so never for the log."""
+        self.direction = direction
+        self.rtp: dict[str, Any] = {}
+        """What became of the phone's packets, once the call has ended."""
         self._clock = clock
-        self._direction = direction
         self._events_dir = events_dir
         self._spool: EventSpool | None = None
         self._marks: dict[str, float] = {}
@@ -86,7 +88,7 @@ class CallRecord:
         log.warning(
             "call_refused",
             call_id=self.call_id,
-            direction=self._direction,
+            direction=self.direction,
             sip_status=refusal.status,
             field=refusal.field,
             sentence=refusal.sentence,
@@ -100,9 +102,10 @@ class CallRecord:
         """The call ended and everything of it was let go: its event and its log line."""
         self.mark("ended")
         self.mark("released")
+        self.rtp = rtp
         answered_at, ended_at = self.at("answered"), self._marks["ended"]
         duration_s = round(ended_at - answered_at, 3) if answered_at is not None else 0.0
-        if not self.begun and self._direction == "inbound" and self.parties:
+        if not self.begun and self.direction == "inbound" and self.parties:
             # Given up before trunk and rules were known: who called whom is told all the same.
             self.emit("call.ringing", **self.parties)
         self.emit(
@@ -118,7 +121,7 @@ class CallRecord:
         log.info(
             "call_ended",
             call_id=self.call_id,
-            direction=self._direction,
+            direction=self.direction,
             reason=ending.name,
             ended_by=ending.ended_by,
             sip_status=sip_status,

@@ -106,16 +106,8 @@ def wrong_credentials(trunk_id: str, *, username_matches: bool) -> Refusal:
 
 def by_dispatch(dispatch: Dispatch, called: str) -> Refusal | None:
     """What the dispatch rules refuse; None lets the call in."""
-    if dispatch.result == DispatchResult.ACCEPT:
+    if dispatch.result in (DispatchResult.ACCEPT, DispatchResult.REQUEST_PIN):
         return _unsupported(dispatch)
-    if dispatch.result == DispatchResult.REQUEST_PIN:
-        return Refusal(
-            501,
-            "Not Implemented",
-            "routing.inbound_rules[].pin",
-            "The dispatch rule asks for a PIN, which the embedded bridge cannot ask for.",
-            "Remove the pin from the rule, or run livekit-sip as the bridge.",
-        )
     if dispatch.result not in (DispatchResult.REJECT, DispatchResult.DROP):
         return Refusal(
             501,
@@ -145,6 +137,15 @@ def _unsupported(dispatch: Dispatch) -> Refusal | None:
             "Set media_encryption to allow or disable, or run livekit-sip as the bridge.",
         )
     return None
+
+
+WRONG_PIN = Refusal(
+    603,
+    "Decline",
+    "routing.inbound_rules[].pin",
+    "The caller entered no PIN that a dispatch rule takes.",
+    "Tell callers the PIN of the rule, and to end it with #.",
+)
 
 
 def malformed(error: SipParseError) -> Refusal:
@@ -257,16 +258,40 @@ def room_closed(how: Ending) -> Refusal:
     return Refusal(486, "Rejected", "room", f"While the call was ringing: {how.sentence}")
 
 
-def at_capacity(limit: int) -> Refusal:
+def at_capacity(limit: int, status: int = 503) -> Refusal:
     """As many calls as allowed are up."""
-    return Refusal(
-        503,
-        "Service Unavailable",
+    return _too_many(
+        status,
         "max_active_calls",
         f"{limit} calls are up, which is the limit.",
         "Raise max_active_calls if the machine can bear it.",
-        RETRY_AFTER_S,
     )
+
+
+def trunk_at_capacity(limit: int, trunk_id: str, status: int = 503) -> Refusal:
+    """As many calls as one trunk may have are up on it."""
+    return _too_many(
+        status,
+        "max_calls_per_trunk",
+        f"{limit} calls are up on trunk {trunk_id}, which is the limit of a trunk.",
+        "Raise max_calls_per_trunk, or give part of the numbers a trunk of their own.",
+    )
+
+
+def source_at_capacity(limit: int, source: str, status: int = 503) -> Refusal:
+    """As many calls as one address may have are up from it."""
+    return _too_many(
+        status,
+        "max_calls_per_source",
+        f"{limit} calls are up from {source}, which is the limit of one address.",
+        "Raise max_calls_per_source: a carrier sends all its calls from few addresses.",
+    )
+
+
+def _too_many(status: int, field: str, sentence: str, fix: str) -> Refusal:
+    if status == 503:
+        return Refusal(503, "Service Unavailable", field, sentence, fix, RETRY_AFTER_S)
+    return Refusal(status, "Busy Here" if status == 486 else "", field, sentence, fix)
 
 
 def draining() -> Refusal:

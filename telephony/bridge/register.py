@@ -35,6 +35,8 @@ log = get_logger(__name__)
 
 _GIVE_BACK_S = 2.0
 _DEAF_TO_OPTIONS = 2
+_REPEATED_S = 0.5
+"""After which a request that was not answered is repeated (RFC 3261 section 17.1.2.1, T1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Registration:
         self._retries = 0
         self._failing_since: float | None = None
         self._unheard_options = 0
+        self._is_slow = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -179,9 +182,13 @@ class Registration:
             await self._pause(min(self.account.keepalive_s, left))
             if until - self._clock.now() <= 0:
                 return
-            if not await self._hears_options() and self._unheard_options < _DEAF_TO_OPTIONS:
-                # If REGISTER is answered now, it is OPTIONS that it does not hear.
-                self._unheard_options += 1
+            asked = self._clock.now()
+            if not await self._hears_options():
+                if self._unheard_options < _DEAF_TO_OPTIONS:
+                    # If REGISTER is answered now, it is OPTIONS that it does not hear.
+                    self._unheard_options += 1
+                    return
+            elif self._was_away(self._clock.now() - asked):
                 return
 
     async def _hears_options(self) -> bool:
@@ -191,6 +198,11 @@ class Registration:
             return False
         self._unheard_options = 0
         return True
+
+    def _was_away(self, took_s: float) -> bool:
+        """Whether OPTIONS were repeated to a registrar that is quick otherwise: it may have forgotten us."""
+        was_slow, self._is_slow = self._is_slow, took_s >= _REPEATED_S
+        return self._is_slow and not was_slow
 
     # On the wire
 

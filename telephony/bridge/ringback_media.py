@@ -38,6 +38,9 @@ class RingbackMedia:
         self._tick_number += 1
         return frame
 
+    async def rejoined(self) -> None:
+        await self._path.rejoined()
+
     async def close(self) -> None:
         """The path is closed by whoever made it."""
 

@@ -21,11 +21,27 @@ from telephony.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from livekit.rtc.room import EventTypes
+
 log = get_logger(__name__)
 
 _IO_TIMEOUT_S = 2.0
 _LEAVE_TIMEOUT_S = 3.0
 _CONNECT_TIMEOUT_S = 5.0
+
+_LOST = frozenset(
+    {
+        rtc.DisconnectReason.UNKNOWN_REASON,
+        rtc.DisconnectReason.SERVER_SHUTDOWN,
+        rtc.DisconnectReason.STATE_MISMATCH,
+        rtc.DisconnectReason.JOIN_FAILURE,
+        rtc.DisconnectReason.MIGRATION,
+        rtc.DisconnectReason.SIGNAL_CLOSE,
+        rtc.DisconnectReason.CONNECTION_TIMEOUT,
+        rtc.DisconnectReason.MEDIA_FAILURE,
+    }
+)
+"""Reasons of a connection that nobody wanted to end."""
 
 _DIGIT_CODES = {digit: code for code, digit in enumerate("0123456789*#ABCD")}
 
@@ -40,6 +56,9 @@ class CallerInRoom:
         on_digit: somebody wants a key to be sent to the phone.
         on_trouble: the connection to the server is being mended (True) or whole again (False).
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
+        comes_back: whether a connection that was lost for good counts as trouble, for ``rejoin``, and not as
+            the end.
+        troubled: whether the connection is being mended.
         on_end_call: a participant asked by RPC to hang up, with these headers in the BYE.
         remote_headers: gives the far end's headers to participants that ask for them.
         on_attributes: our attributes changed, by us or by the server API; or recording began or ended.
@@ -59,9 +78,13 @@ class CallerInRoom:
         self.remote_headers: Callable[[], Iterable[tuple[str, str]]] | None = None
         self.on_attributes: Callable[[], None] | None = None
         self.subscribes = True
+        self.comes_back = False
+        self.troubled = False
         self.was_empty = False
         self.last_agent_reason: int | None = None
         self._room: rtc.Room | None = None
+        self._current: rtc.Room | None = None
+        """The room that is listened to: what one says that was given up is no news."""
         self._leaving = False
         self._changed = asyncio.Event()
 
@@ -71,7 +94,7 @@ class CallerInRoom:
         Raises:
             LiveKitError: the server cannot be reached or refuses the token.
         """
-        room = rtc.Room()
+        room = self._current = rtc.Room()
         self._listen(room)
         options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=_CONNECT_TIMEOUT_S)
         try:
@@ -85,6 +108,19 @@ class CallerInRoom:
         for method, answer in self._methods().items():
             room.local_participant.register_rpc_method(method, answer)
         self._subscribe_all()
+
+    async def rejoin(self, url: str, token: str) -> None:
+        """Join again in place of a connection that was lost. Must not be cancelled.
+
+        Raises:
+            LiveKitError: the server cannot be reached or refuses the token; may be tried again.
+        """
+        room, self._room, self._current = self._room, None, None
+        if room is not None:
+            # Given up first: when it came back it would throw us out again.
+            await self._give_up(room, rtc.DisconnectReason.CLIENT_INITIATED)
+        await self.join(url, token)
+        self.troubled = False
 
     def subscribe(self) -> None:
         """Subscribe to all audio there is and will be, where joining did not."""
@@ -119,8 +155,10 @@ class CallerInRoom:
         """Leave; bounded by three seconds, harmless when repeated or never joined."""
         room, self._room = self._room, None
         self._leaving = True
-        if room is None:
-            return
+        if room is not None:
+            await self._give_up(room, reason)
+
+    async def _give_up(self, room: rtc.Room, reason: rtc.DisconnectReason.ValueType) -> None:
         for method in self._methods():
             # The SDK (rtc 1.1.21) keeps a room whose methods are registered for ever: 0.5 MB a call.
             room.local_participant.unregister_rpc_method(method)
@@ -192,18 +230,29 @@ class CallerInRoom:
             log.warning("digit_not_published", reason=type(error).__name__)
 
     def _listen(self, room: rtc.Room) -> None:
-        room.on("track_published", self._track_published)
-        room.on("track_subscribed", self._track_subscribed)
-        room.on("track_unsubscribed", self._track_unsubscribed)
-        room.on("track_unpublished", lambda *_: self._people_changed())
-        room.on("participant_connected", lambda *_: self._people_changed())
-        room.on("participant_disconnected", self._participant_left)
-        room.on("sip_dtmf_received", self._digit_received)
-        room.on("participant_attributes_changed", self._attributes_changed)
-        room.on("room_updated", lambda: self._told(self.on_attributes))
-        room.on("reconnecting", lambda: self._trouble(True))
-        room.on("reconnected", self._reconnected)
-        room.on("disconnected", self._disconnected)
+        handlers: dict[EventTypes, Callable[..., None]] = {
+            "track_published": self._track_published,
+            "track_subscribed": self._track_subscribed,
+            "track_unsubscribed": self._track_unsubscribed,
+            "track_unpublished": lambda *_: self._people_changed(),
+            "participant_connected": lambda *_: self._people_changed(),
+            "participant_disconnected": self._participant_left,
+            "sip_dtmf_received": self._digit_received,
+            "participant_attributes_changed": self._attributes_changed,
+            "room_updated": lambda *_: self._told(self.on_attributes),
+            "reconnecting": lambda *_: self._trouble(True),
+            "reconnected": self._reconnected,
+            "disconnected": self._disconnected,
+        }
+        for event, handler in handlers.items():
+            room.on(event, self._while_current(room, handler))
+
+    def _while_current(self, room: rtc.Room, handler: Callable[..., None]) -> Callable[..., None]:
+        def heard(*told: object) -> None:
+            if room is self._current:
+                handler(*told)
+
+        return heard
 
     def _subscribe_all(self) -> None:
         if not self.subscribes:
@@ -252,6 +301,7 @@ class CallerInRoom:
             callback()
 
     def _trouble(self, mending: bool) -> None:
+        self.troubled = mending
         if self.on_trouble is not None and not self._leaving:
             self.on_trouble(mending)
 
@@ -264,7 +314,9 @@ class CallerInRoom:
 
     def _disconnected(self, reason: int) -> None:
         self._changed.set()
-        if self.on_closed is not None and not self._leaving:
+        if self.comes_back and reason in _LOST:
+            self._trouble(True)
+        elif self.on_closed is not None and not self._leaving:
             self.on_closed(reason)
 
     def _methods(self) -> dict[str, Callable[[rtc.RpcInvocationData], Awaitable[str]]]:

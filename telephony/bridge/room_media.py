@@ -83,6 +83,12 @@ class RoomMedia:
     def take(self) -> Samples:
         return self._mixer.pull()
 
+    async def rejoined(self) -> None:
+        up, self._up = self._up, None
+        if up is not None:
+            await up.close()
+            await self.start()
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -105,9 +105,13 @@ class RpcServer:
             request = psrpc.unframe(payload, wire.Request)
             message = method.request_type()
             message.ParseFromString(request.raw_request)
+            affinity = method.affinity(message)
+            # Whoever stays silent leaves the request in the queue: the first to take it keeps the others out.
+            if affinity < 0 or self._left(request) <= 0:
+                return
             if not await self._bus.win(psrpc.queue_key(payload), psrpc.QUEUE_LOCK_S):
                 return
-            if self._left(request) <= 0 or not await self._is_granted(method, request, message):
+            if not await self._is_granted(method, request, affinity):
                 return
             response = await self._respond(method, request, message)
             response.sent_at = self._wall_ns()
@@ -120,10 +124,7 @@ class RpcServer:
     def _left(self, request: Any) -> float:
         return psrpc.remaining_s(request.expiry, self._wall_ns())
 
-    async def _is_granted(self, method: Method, request: Any, message: Any) -> bool:
-        affinity = method.affinity(message)
-        if affinity < 0:
-            return False
+    async def _is_granted(self, method: Method, request: Any, affinity: float) -> bool:
         grant = self._grants[request.request_id] = asyncio.get_running_loop().create_future()
         bid = wire.ClaimRequest(request_id=request.request_id, server_id=self.server_id, affinity=affinity)
         try:

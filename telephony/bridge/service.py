@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from livekit import rtc
@@ -19,11 +20,14 @@ from telephony.bridge.bus import RedisBus
 from telephony.bridge.call import CallServices
 from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
-from telephony.bridge.inbound import InboundCall, describe_parties
+from telephony.bridge.inbound import InboundCall
 from telephony.bridge.io_service import SERVICE, IoService
+from telephony.bridge.limits import CallLimits
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
 from telephony.bridge.outbound import OutboundCall
+from telephony.bridge.parties import inbound_parties
+from telephony.bridge.pin_sounds import PinSounds
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
 from telephony.bridge.register import Registrations
@@ -33,11 +37,14 @@ from telephony.bridge.trunk_auth import TrunkAuth
 from telephony.calls.ids import call_id_from_attributes, call_id_from_sip, mint_call_id
 from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
+from telephony.errors import BusError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.rtp.ports import PortPool
 from telephony.rtp.thread import MediaThread
+from telephony.sip import session_timer
 from telephony.sip.endpoint import SipEndpoint
+from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +77,7 @@ class BridgeService:
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
         self._endpoint = SipEndpoint(self._clock)
         self._endpoint.on_invite = self._on_invite
+        self._endpoint.extensions = frozenset({session_timer.OPTION})
         accounts = [section.to_account() for section in config.sip_registrations]
         self._registrations = Registrations(accounts, self._endpoint, self._clock)
         self._numbers = {one.username: one.number for one in accounts if one.number}
@@ -77,7 +85,10 @@ class BridgeService:
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
-        self._metrics = BridgeMetrics()
+        self._limits = CallLimits(config.caps)
+        self._metrics = BridgeMetrics(
+            socket.gethostname(), active=self._under_way, available=lambda: self.health()[0] == 200
+        )
         self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
         self._services: CallServices | None = None
@@ -85,7 +96,7 @@ class BridgeService:
             self._bus,
             self._clock,
             config.advertised_ip,
-            takes=lambda: not self._draining and not self._is_full(),
+            takes=lambda: not self._draining and not self._limits.is_full,
             place=self._dial,
         )
         self._calls: dict[str, tuple[InboundCall | OutboundCall, asyncio.Task[None]]] = {}
@@ -132,6 +143,8 @@ class BridgeService:
                 rooms,
                 dispatcher,
                 self._recorder,
+                self._limits,
+                PinSounds.load(config.pin.prompt, config.pin.wrong),
             )
             await _warm_up()
             self._media.start()
@@ -188,7 +201,7 @@ class BridgeService:
             return 503, "stopping"
         if not self._bus.connected:
             return 503, "no redis"
-        if self._is_full():
+        if self._limits.is_full:
             return 429, "at the limit of calls"
         trouble = self._registrations.trouble()
         return 200, f"ok, but {trouble}" if trouble else "ok"
@@ -210,13 +223,26 @@ class BridgeService:
             registered=self._registrations.states(),
         )
 
+    def _under_way(self) -> list[tuple[str, str]]:
+        return [
+            ("outbound", call.order.uri.host)
+            if isinstance(call, OutboundCall)
+            else ("inbound", self._config.advertised_ip)
+            for call, _ in self._calls.values()
+        ]
+
     # Calls
 
     def _on_invite(self, invite: IncomingInvite) -> None:
+        self._metrics.came()
         key = (invite.request.call_id, invite.request.from_.tag or "")
         known = self._recent.refused(key)
         if known is not None:
             invite.respond(known.status, known.reason, headers=known.headers())
+            return
+        if isinstance(terms := session_timer.accept(invite.request), TooBrief):
+            # The caller comes back with another interval: this is no refusal of its call.
+            invite.respond(422, headers=terms.headers)
             return
         sip_call_id = self._recent.call_id(key)
         if sip_call_id in self._calls:
@@ -230,9 +256,9 @@ class BridgeService:
             direction="inbound",
             events_dir=self._config.events_dir,
         )
-        if refused := self._at_the_door():
+        if refused := self._at_the_door(invite, sip_call_id):
             record.mark("invite")
-            record.parties = describe_parties(invite, sip_call_id)
+            record.parties = inbound_parties(invite, sip_call_id)
             invite.respond(refused.status, refused.reason, headers=refused.headers())
             self._tell_refusal(record, refused)
             return
@@ -243,15 +269,10 @@ class BridgeService:
         self._calls[sip_call_id] = (call, task)
         self._idle.clear()
 
-    def _at_the_door(self) -> Refusal | None:
+    def _at_the_door(self, invite: IncomingInvite, sip_call_id: str) -> Refusal | None:
         if self._draining:
             return refusal.draining()
-        if self._is_full():
-            return refusal.at_capacity(self._config.max_active_calls)
-        return None
-
-    def _is_full(self) -> bool:
-        return 0 < self._config.max_active_calls <= self.active_calls
+        return self._limits.enter(sip_call_id, invite.source[0])
 
     async def _carry(
         self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
@@ -263,7 +284,7 @@ class BridgeService:
             asks = result is None
             if isinstance(result, Ending):
                 self._recent.forget(key)
-                self._metrics.ended(result.name, record)
+                self._metrics.ended(result.name, record, self._config.advertised_ip)
             elif result is not None:
                 self._recent.refuse(key, result)
                 self._tell_refusal(record, result)
@@ -278,6 +299,7 @@ class BridgeService:
     def _dial(self, order: DialOrder) -> OutboundCall:
         services = self._services
         assert services is not None, "requests are taken once everything is open"
+        self._take_place(order)
         record = CallRecord(
             self._clock,
             call_id_from_attributes(order.attributes) or mint_call_id(),
@@ -290,11 +312,18 @@ class BridgeService:
         self._idle.clear()
         return call
 
+    def _take_place(self, order: DialOrder) -> None:
+        limits, name = self._limits, order.sip_call_id
+        refused = limits.enter(name) or limits.on_trunk(name, order.trunk_id)
+        if refused is not None:
+            limits.leave(name)
+            raise BusError(refused.sentence, code="resource_exhausted", fix=refused.fix)
+
     async def _carry_dialled(self, call: OutboundCall, sip_call_id: str, record: CallRecord) -> None:
         try:
             async with self._internal.transfers(sip_call_id, call.call):
                 how = await call.run()
-            self._metrics.ended(how.name, record)
+            self._metrics.ended(how.name, record, call.order.uri.host)
         except Exception:
             # A call that broke must not take the others with it.
             log.exception("call_task_failed", call_id=record.call_id)
@@ -303,11 +332,12 @@ class BridgeService:
 
     def _forget(self, sip_call_id: str) -> None:
         del self._calls[sip_call_id]
+        self._limits.leave(sip_call_id)
         if not self._calls:
             self._idle.set()
 
     def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
-        self._metrics.refused(refused.status, refused.field)
+        self._metrics.refused(refused.status, refused.field, record, self._config.advertised_ip)
         # What has begun is ended in the record, however many are refused.
         if not record.begun and not self._allowance.take():
             return

@@ -64,6 +64,17 @@ class Taps:
         if track is not None:
             track.feed(frame)
 
+    async def rejoined(self) -> None:
+        """The caller is in the room anew: publish again what is wanted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        tracks, self._tracks = self._tracks, {}
+        for track in tracks.values():
+            await track.close()
+        if self._wanted and not self._closed:
+            self._task = asyncio.create_task(self._reconcile())
+
     async def close(self) -> None:
         """Feed no more; the tracks go with the participant. Bounded."""
         self._closed = True

@@ -6,6 +6,7 @@ no RTP comes, when livekit-server stays away, and at the latest when its longest
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 MAX_DURATION_S = 24 * 3600.0
 """When neither trunk nor rule says, as with livekit-sip."""
 
+REJOIN_S = 6.0
+"""How long joining may take once livekit-server answers again: the SDK may take three to let go of its own
+try."""
+
+AGENT_BACK_S = 8.0
+"""How long the agent may stay away after that: its SDK tries at pauses of up to seven seconds."""
+
 AGENT_GRACE_S = 0.5
 """How long an agent may be away before the caller is let go: time for one agent to take over from another."""
 
@@ -34,6 +42,7 @@ class Limits:
     max_duration_s: float = MAX_DURATION_S
     server_loss_s: float = 10.0
     agent_grace_s: float = AGENT_GRACE_S
+    agent_back_s: float = AGENT_BACK_S
 
 
 class CallWatch:
@@ -60,6 +69,7 @@ class CallWatch:
         self._quiet_since = 0.0
         self._held = False
         self._server_lost = False
+        self._server_until = math.inf
         self._done = False
 
     def start(self, people: People) -> None:
@@ -87,13 +97,24 @@ class CallWatch:
         self._server_lost = True
         self._stop("agent")
         if "server" not in self._timers:
+            self._server_until = self._clock.now() + self._limits.server_loss_s
             self._after("server", self._limits.server_loss_s, lambda: self._end(ending.SERVER_LOST))
 
     def server_back(self, people: People) -> None:
-        """It is whole again."""
+        """It is whole again; whoever was there comes back in a while."""
         self._server_lost = False
         self._stop("server")
-        self.people(people)
+        if people.can_talk:
+            self._stop("agent")
+        else:
+            self._after("agent", self._limits.agent_back_s, lambda: self._end(ending.AGENT_LOST))
+
+    def server_seen(self) -> None:
+        """livekit-server answers again, and is being joined: that may take longer than it may be away."""
+        left = self._server_until - self._clock.now()
+        if "server" in self._timers and left < REJOIN_S:
+            self._after("server", REJOIN_S, lambda: self._end(ending.SERVER_LOST))
+            self._server_until = math.inf
 
     def close(self) -> None:
         """Watch no more."""

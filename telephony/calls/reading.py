@@ -62,6 +62,11 @@ _QUALITY_NAMES = {
     "late": "packets_late",
     "jitter_ms": "jitter_ms",
     "loss_percent": "loss_percent",
+    "mos": "mos",
+    "r_factor": "r_factor",
+    "gaps": "gaps",
+    "longest_gap_ms": "longest_gap_ms",
+    "one_way": "one_way",
 }
 
 

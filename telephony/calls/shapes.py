@@ -89,6 +89,10 @@ class MediaQuality(EventData):
     jitter_ms: Milliseconds | None = None
     loss_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     mos: Annotated[float, Field(ge=1, le=5)] | None = Field(None, description="E-model estimate, 1 to 4.5.")
+    r_factor: Annotated[float, Field(ge=0, le=100)] | None = Field(None, description="The same, 0 to 93.2.")
+    gaps: Count | None = Field(None, description="Moments of more than 60 ms without the caller's audio.")
+    longest_gap_ms: Milliseconds | None = None
+    one_way: bool | None = Field(None, description="Nothing came from the phone, though we sent.")
 
 
 class Usage(EventData):

@@ -21,6 +21,7 @@ from telephony.sip.registry import Registry
 from telephony.sip.routing import Hop, resolve, transport_for
 from telephony.sip.rules import response_to
 from telephony.sip.stack import Stack
+from telephony.sip.tcp import TcpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +145,9 @@ class SipEndpoint:
             ConfigError: ``host`` is 0.0.0.0 and no address is given to announce.
         """
         await self.stack.open(host, port, advertised_host, loss, tcp=tcp)
+        stream = self.stack.transports.get("TCP")
+        if isinstance(stream, TcpTransport):
+            stream.needed = self._calls.needs
 
     async def close(self) -> None:
         """Forget all dialogs without a BYE, end all transactions, release the socket; bounded."""
@@ -161,6 +165,7 @@ class SipEndpoint:
         hop = await self._hop_to(wanted.uri, wanted.target)
         invite = build_invite(self.stack, wanted, hop.transport.protocol)
         outgoing = OutgoingInvite(self._calls, invite, hop, wanted.credentials)
+        outgoing.revise = wanted.revise
         outgoing.start()
         return outgoing
 
@@ -283,6 +288,10 @@ class SipEndpoint:
         if incoming.method == "BYE" and early is not None:
             incoming.respond(200)
             early.cancel()
+        elif incoming.method == "UPDATE" and early is not None:
+            # Its INVITE has no answer yet, so neither can this have one (RFC 3311 section 5.2).
+            incoming.local_tag = early.local_tag
+            incoming.respond(500, headers=[("Retry-After", "5")])
         elif incoming.method == "BYE" and self._calls.has_departed(incoming.request):
             incoming.respond(200)
         else:

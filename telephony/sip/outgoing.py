@@ -55,6 +55,8 @@ class OutgoingInviteRequest:
         contact_user: user part of our Contact; where None, that of ``from_``.
         call_id: random where None.
         local_tag: our From tag; random where None.
+        revise: asked once, with a refusal that is no challenge: whether it has changed the INVITE so that
+            it is worth sending again, as for a 422 (RFC 4028 section 7.3).
     """
 
     uri: SipUri
@@ -68,6 +70,7 @@ class OutgoingInviteRequest:
     call_id: str | None = None
     content_type: str = "application/sdp"
     local_tag: str | None = None
+    revise: Callable[[SipRequest, SipResponse], bool] | None = None
 
 
 class OutgoingInvite:
@@ -95,6 +98,7 @@ class OutgoingInvite:
         self.session: DialogSession | None = None
         self.cancelled = False
         self.on_provisional: Callable[[SipResponse], None] | None = None
+        self.revise: Callable[[SipRequest, SipResponse], bool] | None = None
 
     @property
     def call_id(self) -> str:
@@ -205,7 +209,12 @@ class OutgoingInvite:
             self.on_provisional(response)
 
     def _may_retry(self, response: SipResponse) -> bool:
-        return not self.cancelled and self._authorizer.learn(response, self._attempt)
+        if self.cancelled:
+            return False
+        if self._authorizer.learn(response, self._attempt):
+            return True
+        revise, self.revise = self.revise, None
+        return response.status < 600 and revise is not None and revise(self._invite, response)
 
     def _retry(self) -> None:
         cseq = self._invite.cseq.number + 1

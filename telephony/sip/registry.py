@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from telephony.sip.session import DialogSession
     from telephony.sip.stack import Stack
     from telephony.sip.transaction import ServerTransaction
+    from telephony.sip.via import Address
 
 
 class Registry:
@@ -84,6 +85,13 @@ class Registry:
     def has_departed(self, request: SipRequest) -> bool:
         """Whether the request belongs to a dialog that ended a moment ago."""
         return _dialog_of(request) in self._departed
+
+    def needs(self, peer: Address) -> bool:
+        """Whether a dialog's peer can be reached only by the connection that it made from there."""
+        return any(
+            session.next_hop is not None and session.next_hop.address == peer
+            for session in self._sessions.values()
+        )
 
     def early_of(self, request: SipRequest) -> IncomingInvite | None:
         """The unanswered INVITE whose early dialog a request belongs to."""

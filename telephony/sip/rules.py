@@ -105,13 +105,14 @@ def _echo(headers: Headers, status: int, reason: str, to_tag: str | None) -> Sip
 def refusal(raw: RawMessage, error: SipParseError) -> tuple[SipResponse, Via] | None:
     """The response to a request that could not be read, and the Via that it is sent by.
 
-    None where the message is no request, is an ACK, or lacks what a response needs.
+    None where the message is no request, is an ACK, or lacks what its sender knows a response by: Via and
+    CSeq. Of the other headers whatever there is goes back.
     """
     match = _REQUEST_LINE.match(raw.start_line)
     if match is None or match.group(1) == "ACK":
         return None
     vias = raw.headers.get_all("Via")
-    if not vias or any(raw.headers.get(name) is None for name in _COPIED):
+    if not vias or raw.headers.get("CSeq") is None:
         return None
     try:
         via = Via.parse(raw.headers.elements("Via")[0])

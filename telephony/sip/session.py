@@ -46,6 +46,8 @@ class DialogSession:
         on_request: called for each request within the dialog. It answers by ``respond``, at once or later; a
             BYE that it leaves unanswered is answered 200. Without it: BYE and OPTIONS 200, re-INVITE 488,
             the rest 405.
+        on_ack: called with the first ACK of each 2xx of ours, which carries the peer's answer if that carried
+            the offer.
         on_ack_timeout: called when our 2xx got no ACK in 32 s; without it the session says BYE (section
             13.3.1.4).
         ended: set when the dialog is over; ``ended_by`` says by whom: ``local``, ``remote``, or ``lost``
@@ -61,6 +63,7 @@ class DialogSession:
         self.response: SipResponse | None = None
         self.ack: SipRequest | None = None
         self.on_request: Callable[[IncomingRequest], None] | None = None
+        self.on_ack: Callable[[SipRequest], None] | None = None
         self.on_ack_timeout: Callable[[], None] | None = None
         self.ended = asyncio.Event()
         self.ended_by: Literal["local", "remote", "lost"] | None = None
@@ -251,8 +254,11 @@ class DialogSession:
     def receive_ack(self, request: SipRequest) -> None:
         """Take the ACK of a 2xx of ours."""
         if self._answer is not None and self._answer.cseq == request.cseq.number:
+            is_first = not self._answer.acked.is_set()
             self.ack = request
             self._answer.acknowledge()
+            if is_first and self.on_ack is not None:
+                self.on_ack(request)
 
     def receive(self, incoming: IncomingRequest) -> None:
         """Take a request of the peer within this dialog."""
@@ -260,7 +266,7 @@ class DialogSession:
             incoming.respond(500, "CSeq Out Of Order")
         elif incoming.method == "BYE":
             self._receive_bye(incoming)
-        elif incoming.method == "INVITE" and self._inviting:
+        elif self._inviting and _offers(incoming):
             incoming.respond(491)
         elif incoming.method == "INVITE" and self._owes_answer:
             incoming.respond(500, headers=[("Retry-After", "2")])
@@ -300,3 +306,8 @@ class DialogSession:
     def close(self) -> None:
         """Forget the dialog without a BYE; harmless when it has ended."""
         self.end("local")
+
+
+def _offers(incoming: IncomingRequest) -> bool:
+    """Whether a request would begin an offer of the peer (RFC 3261 section 14.2, RFC 3311 section 5.2)."""
+    return incoming.method == "INVITE" or (incoming.method == "UPDATE" and bool(incoming.request.body))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 MAX_CONNECTIONS = 1024
+PING, PONG = b"\r\n\r\n", b"\r\n"
+_PING_S = 120.0
 _CONNECT_S = 5.0
 _PARTIAL_S = 32.0
 _IDLE_S = 900.0
@@ -35,8 +37,9 @@ _MAX_UNSENT = 1 << 20
 class _Connection(asyncio.Protocol):
     """One connection, ours or the peer's."""
 
-    def __init__(self, owner: TcpTransport, clock: Clock) -> None:
+    def __init__(self, owner: TcpTransport, clock: Clock, *, ours: bool = False) -> None:
         self._owner = owner
+        self._ours = ours
         self._framer = StreamFramer()
         self._timers = NamedTimers(clock)
         self._transport: asyncio.Transport | None = None
@@ -46,15 +49,28 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = (host, port)
-        self._timers.start("idle", _IDLE_S, self.abort)
+        self._timers.start("idle", _IDLE_S, self._idle)
         self._owner.opened(self)
+        if self._ours:
+            self._timers.start("ping", _PING_S, self._ping)
+
+    def _idle(self) -> None:
+        if self._owner.needed(self.peer):
+            self._timers.start("idle", _IDLE_S, self._idle)
+        else:
+            self.abort()
+
+    def _ping(self) -> None:
+        # Whoever connects keeps translators and the peer from forgetting it (RFC 5626 section 4.4.1).
+        self.send(PING)
+        self._timers.start("ping", _PING_S, self._ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timers.stop_all()
         self._owner.lost(self, exc)
 
     def data_received(self, data: bytes) -> None:
-        self._timers.start("idle", _IDLE_S, self.abort)
+        self._timers.start("idle", _IDLE_S, self._idle)
         try:
             messages = self._framer.feed(data)
         except SipParseError as error:
@@ -63,7 +79,8 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         for _ in range(self._framer.take_pings()):
-            self.send(b"\r\n")
+            if not self._ours:
+                self.send(PONG)
         for message in messages:
             self._owner.on_message(message, self.peer, self._owner)
         if not self._framer.partial:
@@ -86,7 +103,12 @@ class _Connection(asyncio.Protocol):
 
 
 class TcpTransport:
-    """Listens on one port and connects to peers as needed."""
+    """Listens on one port and connects to peers as needed.
+
+    Attributes:
+        needed: whether a connection that has been silent for long must stay, since no other can be made to
+            that peer: a phone behind a translator that is in a call.
+    """
 
     protocol = "TCP"
     reliable = True
@@ -95,6 +117,7 @@ class TcpTransport:
         self.on_message = on_message
         self.on_failure: Callable[[Address, str, bool], None] = lambda _address, _why, _sent: None
         self.on_malformed: Callable[[bytes, Address], None] = lambda _data, _source: None
+        self.needed: Callable[[Address], bool] = lambda _: False
         self._clock = clock
         self._server: asyncio.Server | None = None
         self._local: Address = ("", 0)
@@ -169,7 +192,7 @@ class TcpTransport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_S):
-                await loop.create_connection(lambda: _Connection(self, self._clock), *to)
+                await loop.create_connection(lambda: _Connection(self, self._clock, ours=True), *to)
         except (OSError, TimeoutError) as error:
             self._unsent.pop(to, None)
             why = "no answer within 5 s" if isinstance(error, TimeoutError) else str(error)

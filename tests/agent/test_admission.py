@@ -3,8 +3,9 @@ from typing import Any, cast
 
 import pytest
 from livekit.agents import JobRequest
+from livekit.protocol import agent as wire
 
-from telephony.agent.admission import FULL_LOAD, Admission
+from telephony.agent.admission import FULL_LOAD, Admission, is_repeated
 
 pytestmark = pytest.mark.pure
 
@@ -78,3 +79,11 @@ async def test_a_job_that_could_not_be_started_is_not_counted_for_ever() -> None
     with pytest.raises(TimeoutError):
         await admission.answer(cast("JobRequest", Broken(worker)))
     assert admission.calls == 0
+
+
+def test_a_dispatch_that_is_served_is_not_served_twice() -> None:
+    """A server that starts again sends for the agents of its rooms again; a job may have no dispatch."""
+    running = [wire.Job(id="AJ_1", dispatch_id="AD_1"), wire.Job(id="AJ_2")]
+    assert is_repeated(wire.Job(id="AJ_3", dispatch_id="AD_1"), running)
+    assert not is_repeated(wire.Job(id="AJ_3", dispatch_id="AD_2"), running)
+    assert not is_repeated(wire.Job(id="AJ_3"), running)

@@ -15,7 +15,7 @@ from livekit.api import AccessToken, VideoGrants
 from tests.api.asking import LIVEKIT_KEY, LIVEKIT_SECRET
 from tests.bridge.servers import (
     Server,
-    _http_answers,
+    http_answers,
     free_port,
     livekit_binary,
     redis_server,
@@ -77,7 +77,7 @@ def _server(folder: Path, redis_port: int, hook_port: int) -> Server:
     file.write_text(yaml.safe_dump(config))
     binary = livekit_binary()
     assert binary is not None, "livekit-server is missing: run ./scripts/setup"
-    return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", _http_answers)
+    return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", http_answers)
 
 
 @contextlib.asynccontextmanager

@@ -181,7 +181,7 @@ class CalledPhone:
         rtp = await RtpSession.open(address=HOST, ports=self._ports, clock=self.clock)
         self.legs.append(CalledLeg(self, invite, rtp, invited_at))
 
-    async def rung(self, number: int = 1) -> CalledLeg:
+    async def rung(self, number: int = 1, timeout_s: float = 10.0) -> CalledLeg:
         """Wait for the nth call."""
-        await until(lambda: len(self.legs) >= number)
+        await until(lambda: len(self.legs) >= number, timeout_s)
         return self.legs[number - 1]

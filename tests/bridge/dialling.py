@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from livekit import api
 
 if TYPE_CHECKING:
-    from tests.bridge.line import TestLine
+    from tests.bridge.number import Number
 
 CALLEE = "+15550123"
 OURS = "+15550100"
 IDENTITY = "callee"
 
 
-async def dial(line: TestLine, address: str, **fields: Any) -> api.SIPParticipantInfo:
+async def dial(line: Number, address: str, **fields: Any) -> api.SIPParticipantInfo:
     """Have a number called by an inline trunk; waits for the answer unless told otherwise."""
     trunk = {key.removeprefix("trunk_"): fields.pop(key) for key in list(fields) if key.startswith("trunk_")}
     ringing_s = fields.pop("ringing_s", None)

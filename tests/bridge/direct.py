@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from livekit import api, rtc
+from typing_extensions import override
 
 from telephony.audio.tones import sine
 from telephony.calls import job_attributes
@@ -29,19 +30,17 @@ AGENT = "desk"
 MOMENT_HZ, GOODBYE_HZ = 500.0, 900.0
 
 
-class JobDouble:
-    """One job: comes by the call's socket, is ready, and does what a test tells it."""
+class LinkedJob:
+    """One job's end of a call's socket, which does what a test tells it."""
 
-    def __init__(self, assignment: wire.JobAssignment, links: Path) -> None:
-        self.assignment = assignment
-        self.attributes = dict(assignment.job.attributes)
+    def __init__(self, path: Path, job_id: str) -> None:
         self.end = JobEnd()
         self.heard: list[Samples] = []
         self.keys: list[str] = []
         self.hung_up: list[str] = []
         self.lost = False
-        self.room: rtc.Room | None = None
-        self._path = links / self.attributes[job_attributes.LINK]
+        self._path = path
+        self._job_id = job_id
         self._task: asyncio.Task[None] | None = None
 
     async def come(self, *, clips: bool = True) -> None:
@@ -49,20 +48,13 @@ class JobDouble:
         self.end.on_key = self.keys.append
         self.end.on_hung_up = self.hung_up.append
         self.end.on_lost = self._lost
-        await self.end.connect(self._path, self.assignment.job.id)
+        await self.end.connect(self._path, self._job_id)
         self.end.input.on_attached()
         self.end.started()
         self._task = asyncio.create_task(self._listen())
         if clips:
             for clip, frequency in ((Clip.MOMENT, MOMENT_HZ), (Clip.GOODBYE, GOODBYE_HZ)):
                 self.end.hand_over_clip(clip, sine(frequency, 0.4).tobytes())
-
-    async def join(self) -> rtc.Room:
-        """Join the room, as the agent does beside it."""
-        self.room = rtc.Room()
-        options = rtc.RoomOptions(auto_subscribe=False)
-        await self.room.connect(self.assignment.url, self.assignment.token, options)
-        return self.room
 
     async def say(self, frequency_hz: float, seconds: float) -> None:
         """Speak a tone, all at once, as voices deliver."""
@@ -77,15 +69,11 @@ class JobDouble:
         self.end._channel.close()
 
     async def close(self) -> None:
-        """Leave socket and room."""
+        """Leave the socket."""
         self.end.leave()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self.room is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
-                    await self.room.disconnect()
 
     def samples(self, last_s: float) -> Samples:
         """The end of what was heard."""
@@ -98,6 +86,32 @@ class JobDouble:
     async def _listen(self) -> None:
         async for frame in self.end.input:
             self.heard.append(np.frombuffer(frame.data, np.int16).copy())
+
+
+class JobDouble(LinkedJob):
+    """One job that a worker was given: comes by its call's socket, and can join its room."""
+
+    def __init__(self, assignment: wire.JobAssignment, links: Path) -> None:
+        self.assignment = assignment
+        self.attributes = dict(assignment.job.attributes)
+        self.room: rtc.Room | None = None
+        super().__init__(links / self.attributes[job_attributes.LINK], assignment.job.id)
+
+    async def join(self) -> rtc.Room:
+        """Join the room, as the agent does beside it."""
+        self.room = rtc.Room()
+        options = rtc.RoomOptions(auto_subscribe=False)
+        await self.room.connect(self.assignment.url, self.assignment.token, options)
+        return self.room
+
+    @override
+    async def close(self) -> None:
+        """Leave socket and room."""
+        await super().close()
+        if self.room is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self.room.disconnect()
 
 
 class DirectLine(TestLine):

@@ -17,7 +17,7 @@ from telephony.rtp.ports import PortPool
 from telephony.rtp.session import RtpSession
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.outgoing import OutgoingInvite, OutgoingInviteRequest
-from telephony.sip.sdp import build_offer, read_answer
+from telephony.sip.sdp import DTMF_PAYLOAD_TYPE, build_offer, read_answer
 from telephony.sip.uri import NameAddr, SipUri
 
 if TYPE_CHECKING:
@@ -170,10 +170,11 @@ class Phone:
         body: bytes | None = None,
         voice_hz: float | None = None,
         call_id: str | None = None,
+        keys_as: int | None = DTMF_PAYLOAD_TYPE,
     ) -> PhoneCall:
-        """Send an INVITE."""
+        """Send an INVITE; ``keys_as`` is the payload type of keys, None for a phone without."""
         rtp = await RtpSession.open(address=HOST, ports=self._ports, clock=self.clock)
-        offer = build_offer(HOST, rtp.port, codecs) if body is None else body
+        offer = build_offer(HOST, rtp.port, codecs, keys_as) if body is None else body
         invited_at = self.clock.now()
         invite = await self.endpoint.invite(
             OutgoingInviteRequest(

@@ -107,7 +107,7 @@ def livekit_server(folder: Path, redis_port: int) -> Server:
     }
     file = folder / f"livekit-{port}.yaml"
     file.write_text(yaml.safe_dump(config))
-    return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", _http_answers)
+    return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", http_answers)
 
 
 def started(make: Callable[[], Server], tries: int = 3) -> Server:
@@ -135,7 +135,8 @@ def _redis_answers(port: int) -> bool:
     return False
 
 
-def _http_answers(port: int) -> bool:
+def http_answers(port: int) -> bool:
+    """Whether something there says 200 to a GET."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.5)
     try:
         connection.request("GET", "/")

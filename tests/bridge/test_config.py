@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from telephony.bridge.config import load_config, parse_duration, read_config
+from telephony.bridge.limits import Caps
 from telephony.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def test_everything_can_be_set() -> None:
             "symmetric_rtp": False,
             "codecs": {"PCMU/8000": False, "G722/8000": False, "telephone-event/8000": False},
             "max_active_calls": 7,
+            "max_calls_per_trunk": 5,
+            "max_calls_per_source": 6,
+            "limit_status": 486,
             "logging": {"level": "debug", "json": True},
             "jitter_buffer_ms": 100,
             "agent_wait_timeout": "0s",
@@ -73,6 +77,7 @@ def test_everything_can_be_set() -> None:
         0.5,
     )
     assert config.audio_codecs == ["PCMA"]
+    assert config.caps == Caps(7, 5, 6, 486)
     assert not config.dtmf
     assert str(config.events_dir) == "/tmp/events"
 

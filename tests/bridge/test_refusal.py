@@ -42,12 +42,6 @@ NUMBER = "+15550100200"
             "routing.inbound_rules[].trunks",
             "no dispatch rule",
         ),
-        (
-            refusal.by_dispatch(Dispatch(DispatchResult.REQUEST_PIN), NUMBER),
-            501,
-            "routing.inbound_rules[].pin",
-            "PIN",
-        ),
         (refusal.by_dispatch(Dispatch(99), NUMBER), 501, "routing.inbound_rules", "99"),
         (
             refusal.by_dispatch(Dispatch(DispatchResult.ACCEPT, encryption_required=True), NUMBER),
@@ -102,6 +96,9 @@ NUMBER = "+15550100200"
         (refusal.room_closed(ROOM_DELETED), 486, "room", "deleted"),
         (refusal.room_closed(SERVER_LOST), 503, "livekit.url", "lost"),
         (refusal.at_capacity(3), 503, "max_active_calls", "3 calls"),
+        (refusal.at_capacity(3, 486), 486, "max_active_calls", "3 calls"),
+        (refusal.trunk_at_capacity(3, "ST_1"), 503, "max_calls_per_trunk", "trunk ST_1"),
+        (refusal.source_at_capacity(3, "192.0.2.1", 486), 486, "max_calls_per_source", "192.0.2.1"),
         (refusal.draining(), 503, "bridge", "stopping"),
         (refusal.internal(RuntimeError("secret text")), 500, "bridge", "RuntimeError"),
     ],
@@ -121,6 +118,7 @@ def test_a_call_that_is_let_in_has_no_refusal() -> None:
     """Neither the trunk nor the rule stands in the way."""
     assert refusal.by_trunk(TrunkAuthentication("ST_1"), NUMBER) is None
     assert refusal.by_dispatch(Dispatch(DispatchResult.ACCEPT), NUMBER) is None
+    assert refusal.by_dispatch(Dispatch(DispatchResult.REQUEST_PIN), NUMBER) is None
 
 
 def test_retry_after_becomes_a_header() -> None:

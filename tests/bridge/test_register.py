@@ -128,6 +128,21 @@ async def test_after_a_short_outage_it_is_back_within_five_seconds(outage_s: flo
         assert line.registrar.bound
 
 
+async def test_an_outage_that_ends_while_options_are_repeated_is_noticed() -> None:
+    """They are answered in the end, by a registrar that has forgotten us: one REGISTER follows."""
+    async with a_line(expiry_s=600) as line:
+        await line.network.run(23)
+        line.go_away()
+        line.registrar.restart()
+        await line.network.run(3)
+        line.go_away(False)
+        await line.network.run(5)
+        assert line.registrar.bound
+        asked = len(line.registrar.asked)
+        await line.network.run(100)
+        assert len(line.registrar.asked) == asked
+
+
 @pytest.mark.parametrize("outage_s", [120, 300, 900])
 async def test_after_a_long_outage_it_is_back_within_a_minute(outage_s: float) -> None:
     """And meanwhile it is asked ever more seldom."""

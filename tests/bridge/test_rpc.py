@@ -197,6 +197,17 @@ async def test_a_negative_affinity_lets_a_request_pass() -> None:
     await server.close()
 
 
+async def test_a_server_that_stays_silent_keeps_no_other_from_serving() -> None:
+    """It does not take the request out of the queue either, though it hears of it first."""
+    bus, clock = MemoryBus(), ManualClock()
+    client, silent, willing = await _client(bus, clock), _server(bus, clock), _server(bus, clock)
+    await silent.register(METHOD, REQUEST, _trunk, affinity=lambda _: -1.0)
+    await willing.register(METHOD, REQUEST, _trunk)
+    assert (await _call(client)).sip_trunk_id
+    for server in (silent, willing):
+        await server.close()
+
+
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,16 @@ async def test_stopping_leaves_no_socket_and_no_task(line: TestLine, phone: Phon
     assert not [name for name in names if "bridge" in name.lower() and "test" not in name.lower()]
 
 
+def _figure(page: str, name: str, *labels: str) -> float:
+    """The figure of one series, found by its name and some of its labels."""
+    (line,) = [
+        line
+        for line in page.splitlines()
+        if re.match(rf"{name}[{{ ]", line) and all(label in line for label in labels)
+    ]
+    return float(line.rpartition(" ")[2])
+
+
 async def test_health_and_metrics(line: TestLine, phone: Phone) -> None:
     """200 while calls are taken; the figures count what was answered and refused."""
     await line.provision()
@@ -149,6 +160,8 @@ async def test_health_and_metrics(line: TestLine, phone: Phone) -> None:
     call, agent = await _answered(line, phone)
     _, during = await _get(line, "/metrics")
     assert "bridge_active_calls 1.0" in during
+    assert _figure(during, "livekit_sip_calls_active", 'dir="in"') == 1
+    assert _figure(during, "livekit_sip_available") == 1
     await call.bye()
     await line.ended()
     refused = await phone.call("+19990000000", line.port)
@@ -159,6 +172,13 @@ async def test_health_and_metrics(line: TestLine, phone: Phone) -> None:
     assert 'bridge_calls_refused_total{field="sip_trunks[].numbers",status="404"} 1.0' in text
     assert "bridge_invite_to_answer_seconds_count 1.0" in text
     assert "bridge_bus_connected 1.0" in text
+    assert _figure(text, "livekit_sip_invite_requests_raw") == 2
+    assert _figure(text, "livekit_sip_invite_accepted", 'dir="in"', 'to="127.0.0.1"') == 2
+    assert _figure(text, "livekit_sip_invite_error", 'reason="status-404"') == 1
+    assert _figure(text, "livekit_sip_calls_terminated", 'reason="caller_hung_up"') == 1
+    assert _figure(text, "livekit_sip_packets_rtp", 'op="recv"', 'payload="PCMU"') > 0
+    assert _figure(text, "livekit_sip_dur_call_sec_count", 'dir="in"') == 1
+    assert _figure(text, "livekit_sip_dur_join_sec_count", 'dir="in"') == 1
     await agent.leave()
 
 

@@ -147,14 +147,45 @@ def test_a_lost_server_that_stays_away_ends_it() -> None:
 
 
 def test_a_server_that_comes_back_without_the_agent_ends_it() -> None:
-    """After the reconnection the room is looked at anew."""
+    """After the reconnection the room is looked at anew; an agent's own may take some seconds more."""
     call = WatchedCall()
     call.watch.start(AGENT)
     call.watch.server_lost()
     call.talk(2)
     call.watch.server_back(NOBODY)
+    call.watch.people(NOBODY)
+    call.talk(7)
+    assert call.endings == []
+    call.talk(2)
+    assert call.endings == [ending.AGENT_LOST]
+
+
+def test_an_agent_that_comes_back_after_the_server_is_in_time() -> None:
+    """From then on its leaving is as any other."""
+    call = WatchedCall()
+    call.watch.start(AGENT)
+    call.watch.server_lost()
+    call.watch.server_back(NOBODY)
+    call.talk(5)
+    call.watch.people(AGENT)
+    call.talk(60)
+    assert call.endings == []
+    call.watch.people(NOBODY)
     call.talk(1)
     assert call.endings == [ending.AGENT_LEFT]
+
+
+def test_a_server_that_is_seen_may_be_joined_after_the_time_is_over() -> None:
+    """Seen at the last moment it is given some seconds more, and no longer."""
+    call = WatchedCall()
+    call.watch.start(AGENT)
+    call.watch.server_lost()
+    call.talk(9.5)
+    call.watch.server_seen()
+    call.talk(5)
+    assert call.endings == []
+    call.talk(2)
+    assert call.endings == [ending.SERVER_LOST]
 
 
 def test_a_closed_watch_ends_nothing() -> None:

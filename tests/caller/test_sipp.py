@@ -69,9 +69,9 @@ async def test_sipp_calls_our_user_agent(tmp_path: Path) -> None:
     assert agent.heard_frequency() == pytest.approx(1000, abs=5)
 
 
-async def listening(port: int) -> None:
-    """Wait until somebody has bound a UDP port."""
+async def listening(port: int, protocol: str = "udp") -> None:
+    """Wait until somebody has bound a port."""
     wanted = f"0100007F:{port:04X}"
     async with asyncio.timeout(10):
-        while wanted not in Path("/proc/net/udp").read_text():
+        while wanted not in Path(f"/proc/net/{protocol}").read_text():
             await asyncio.sleep(0.05)

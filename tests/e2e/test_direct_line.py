@@ -7,9 +7,11 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import aiohttp
 import psutil
 import pytest
 import pytest_asyncio
+from livekit import api
 
 from tests.bridge.line import until
 from tests.bridge.phone import Phone
@@ -17,6 +19,8 @@ from tests.e2e.timed import GREETED_S, TimedLine, hears, is_heard, quiet, timed_
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.bridge.phone import PhoneCall
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -99,3 +103,49 @@ async def test_a_killed_worker_leaves_nobody_mute(timed: TimedLine, phone: Phone
     other = await timed.call_until_answered(phone)
     await hears(other, GREETED_S)
     await other.bye()
+
+
+async def test_the_talk_goes_on_when_livekit_server_dies_and_comes_back(
+    timed: TimedLine, phone: Phone
+) -> None:
+    """Bridge and job are in the room again, and the caller's key is answered; direct, even before that."""
+    call = await timed.call(phone)
+    await hears(call, GREETED_S)
+    pid = await timed.job_comes(call)
+    await quiet(call)
+    await until(lambda: _in_room(timed, call, ()))
+    before = await _sids(timed, call)
+    os.kill(timed.line.info().pids["livekit-server"], signal.SIGKILL)
+    if timed.path == "direct":
+        await _key_is_answered(call)
+    await until(lambda: _in_room(timed, call, before), timeout_s=25)
+    await _key_is_answered(call)
+    assert timed.jobs(call) == [pid]
+    await call.bye()
+    await timed.ended(call)
+    ends = [event.data.get("code") for event in timed.events(call) if event.type == "call.ended"]
+    assert ends[0] == "caller_hung_up"
+    await until(lambda: not psutil.pid_exists(pid), timeout_s=15)
+
+
+async def _key_is_answered(call: PhoneCall) -> None:
+    await quiet(call)
+    since = len(call.heard)
+    await call.rtp.send_digits("1")
+    await hears(call, GREETED_S, since=since)
+
+
+async def _sids(timed: TimedLine, call: PhoneCall) -> tuple[str, ...]:
+    async with timed.livekit() as livekit:
+        try:
+            room = api.ListParticipantsRequest(room=timed.room(call))
+            found = await livekit.room.list_participants(room)
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError):
+            return ()
+    return tuple(one.sid for one in found.participants if one.state == api.ParticipantInfo.ACTIVE)
+
+
+async def _in_room(timed: TimedLine, call: PhoneCall, before: tuple[str, ...]) -> bool:
+    """Whether caller and agent are there, and are others to the server than those before."""
+    sids = await _sids(timed, call)
+    return len(sids) == 2 and not set(sids) & set(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -249,6 +250,22 @@ async def test_what_the_bridge_says_of_itself(livekit: LiveKit, status: int, exp
     async with http_server(say) as port:
         findings = await found(file_for(livekit, f"bridge: {{health_port: {port}}}"), "bridge.health")
     assert findings["bridge.health"].status == expected
+
+
+async def test_every_bridge_of_the_line_is_asked(livekit: LiveKit, tmp_path: Path) -> None:
+    """Those that share its calls on this machine, one finding each; one that is gone is a problem."""
+
+    async def say(request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async with http_server(say) as first, http_server(say) as second:
+        others = ({"health_port": second}, {"health_port": free_port()})
+        line = dataclasses.replace(running(tmp_path, livekit, {"health_port": first}), other_bridges=others)
+        async with aiohttp.ClientSession() as http:
+            patient = Patient(file_for(livekit), line, http)
+            findings = await examine(patient, only=("bridge.health",))
+            await patient.close()
+    assert [one.status for one in findings] == ["ok", "ok", "problem"]
 
 
 @pytest.mark.parametrize(

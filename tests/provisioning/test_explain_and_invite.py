@@ -105,9 +105,12 @@ class Callers:
             file.unlink()
         challenged = invite.request.headers.get("Proxy-Authorization") is not None
         if response.status != 488:
-            verdict = {404: "dropped", 501: "pin", 503: "refused"}[response.status]
-            return Fate(verdict, challenged)
-        (data,) = [event["data"] for event in events if event["type"] == "call.ringing"]
+            return Fate({404: "dropped", 503: "refused"}[response.status], challenged)
+        ringing = [event["data"] for event in events if event["type"] == "call.ringing"]
+        if not ringing:
+            # Whoever is to be asked for a PIN is answered before it rings anywhere.
+            return Fate("pin", challenged)
+        (data,) = ringing
         return Fate("accepted", challenged, data["trunk_id"], data["rule_id"], data["room"])
 
 

@@ -308,6 +308,21 @@ async def test_a_bye_before_the_answer_is_a_cancel() -> None:
         assert line.invites[0].cancelled.is_set()
 
 
+async def test_an_update_before_the_answer_has_to_wait() -> None:
+    """RFC 3311 section 5.2: 500 with Retry-After, not 481, which would end the caller's call."""
+    async with parties() as line:
+        line.behaviour = line.ring
+        peer = line.network.peer(PEER, port=5070)
+        via = f"SIP/2.0/UDP {PEER}:5070;branch=z9hG4bK"
+        peer.send(request_bytes(via=via + "1"), (CALLEE, 5060))
+        await line.network.run(0.1)
+        tag = line.invites[0].local_tag
+        peer.send(request_bytes("UPDATE", via=via + "2", to_tag=tag, cseq=2), (CALLEE, 5060))
+        await line.network.run(0.1)
+        assert peer.statuses() == [180, 500]
+        assert not line.invites[0].answered
+
+
 async def test_a_forgotten_invite_gets_no_final_answer() -> None:
     """forget(): copies are swallowed, nothing is sent, and 32 s later nothing is left."""
     async with parties() as line:

@@ -13,7 +13,7 @@ from telephony.clock import LoopClock, ManualClock
 from telephony.errors import ConfigError, PortTakenError, SipError, StartError
 from telephony.sip.endpoint import OutgoingInviteRequest, SipEndpoint
 from telephony.sip.routing import resolve
-from telephony.sip.tcp import TcpTransport
+from telephony.sip.tcp import PING, PONG, TcpTransport
 from telephony.sip.timers import Timers
 from telephony.sip.transport import Loss, UdpTransport
 from telephony.sip.uri import NameAddr, SipUri
@@ -301,6 +301,64 @@ async def test_a_half_message_does_not_hold_its_connection() -> None:
         assert got == [message]
     finally:
         await transport.close()
+    assert clock.pending == 0
+
+
+async def test_a_connection_that_a_call_needs_outlasts_silence() -> None:
+    """A phone behind a translator says nothing for hours and can be hung up on all the same."""
+    clock = ManualClock()
+    transport = await TcpTransport.open(LOOPBACK, 0, clock, lambda *_: None)
+    needed = [True]
+    transport.needed = lambda _: needed[0]
+    try:
+        async with connected(transport.local) as (reader, _):
+            async with asyncio.timeout(5):
+                while not transport.connections:
+                    await asyncio.sleep(0.01)
+            for _ in range(5):
+                clock.advance(901)
+            assert transport.connections == 1
+            needed[0] = False
+            clock.advance(901)
+            assert await ended(reader)
+    finally:
+        await transport.close()
+    assert clock.pending == 0
+
+
+async def test_who_connects_keeps_the_connection_alive() -> None:
+    """A ping every two minutes, answered by the other end, which sends none of its own."""
+    clock = ManualClock()
+    got: list[bytes] = []
+    listening = asyncio.Queue[asyncio.StreamReader]()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await listening.put(reader)
+        while data := await reader.read(4096):
+            got.append(data)
+            if data == PING:
+                writer.write(PONG)
+        writer.close()
+
+    server = await asyncio.start_server(peer, LOOPBACK, 0)
+    transport = await TcpTransport.open(LOOPBACK, 0, clock, lambda *_: None)
+    try:
+        message = request_bytes("OPTIONS")
+        transport.send(message, server.sockets[0].getsockname()[:2])
+        async with asyncio.timeout(5):
+            await listening.get()
+            for number in range(12):
+                while len(got) <= number:
+                    await asyncio.sleep(0.01)
+                # Its pong has come when the timer of silence was set anew.
+                await asyncio.sleep(0.02)
+                clock.advance(120)
+        assert got == [message, *[PING] * 11]
+        assert transport.connections == 1
+    finally:
+        await transport.close()
+        server.close()
+        await server.wait_closed()
     assert clock.pending == 0
 
 

@@ -52,24 +52,27 @@ def _port_state(host: str, port: int) -> str:
 
 
 async def health(patient: Patient) -> list[Finding]:
-    """What the bridge's health port says."""
-    port = patient.health_port
-    if not port:
+    """What the health ports of the bridges say."""
+    if not patient.health_ports:
         return [
             skipped("bridge.health", "no health port is known.", "Set bridge.health_port, or say --line.")
         ]
+    return [await _health(patient, port) for port in patient.health_ports]
+
+
+async def _health(patient: Patient, port: int) -> Finding:
     try:
         async with patient.http.get(f"http://127.0.0.1:{port}/") as response:
             text = (await response.text())[:200].strip()
             words = f"127.0.0.1:{port} says {response.status} {text!r}."
             if response.status == 200:
-                return [ok("bridge.health", words)]
+                return ok("bridge.health", words)
             if response.status == 429:
-                return [warning("bridge.health", words, "It is at its limit of calls: raise it, or add one.")]
-            return [problem("bridge.health", words, "It is stopping, or without Redis; see its log.")]
+                return warning("bridge.health", words, "It is at its limit of calls: raise it, or add one.")
+            return problem("bridge.health", words, "It is stopping, or without Redis; see its log.")
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         text = f"127.0.0.1:{port} does not answer: {error or type(error).__name__}."
-        return [problem("bridge.health", text, "Is the bridge running on this machine?")]
+        return problem("bridge.health", text, "Is the bridge running on this machine?")
 
 
 async def media_ports(patient: Patient) -> list[Finding]:

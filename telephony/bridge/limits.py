@@ -1,0 +1,86 @@
+"""How many calls may be up at once: in all, of one trunk, from one source.
+
+Pure. Guarantee: a call has a place from the moment it is let in until ``leave``, and a call that is refused
+takes none; so however calls come and go, no more than the limit are ever up. livekit-sip v1.11.0 has no
+such limits: its ``max_active_calls`` only weighs the choice of a node for calls out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from telephony.bridge import refusal
+
+if TYPE_CHECKING:
+    from telephony.bridge.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The limits; 0 = none. ``status`` is what a call above one gets: 503 or 486."""
+
+    in_all: int = 0
+    per_trunk: int = 0
+    per_source: int = 0
+    status: int = 503
+
+
+@dataclass(slots=True)
+class _Place:
+    source: str
+    trunk_id: str = ""
+
+
+class CallLimits:
+    """The places of one bridge, ringing calls included; calls out count in all and on their trunk."""
+
+    def __init__(self, caps: Caps | None = None) -> None:
+        self._caps = caps or Caps()
+        self._places: dict[str, _Place] = {}
+        self._of_source: Counter[str] = Counter()
+        self._of_trunk: Counter[str] = Counter()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further call is taken, wherever it comes from."""
+        return 0 < self._caps.in_all <= len(self._places)
+
+    def enter(self, call_id: str, source: str = "") -> Refusal | None:
+        """Give a call a place, or say why it gets none.
+
+        Args:
+            source: the IP address that it comes from; empty for calls of our own.
+        """
+        caps = self._caps
+        if self.is_full:
+            return refusal.at_capacity(caps.in_all, caps.status)
+        if source and 0 < caps.per_source <= self._of_source[source]:
+            return refusal.source_at_capacity(caps.per_source, source, caps.status)
+        self._places[call_id] = _Place(source)
+        if source:
+            self._of_source[source] += 1
+        return None
+
+    def on_trunk(self, call_id: str, trunk_id: str) -> Refusal | None:
+        """Count a call that has a place on its trunk, or say why the trunk has none left."""
+        place = self._places.get(call_id)
+        if place is None or not trunk_id or place.trunk_id:
+            return None
+        if 0 < self._caps.per_trunk <= self._of_trunk[trunk_id]:
+            return refusal.trunk_at_capacity(self._caps.per_trunk, trunk_id, self._caps.status)
+        place.trunk_id = trunk_id
+        self._of_trunk[trunk_id] += 1
+        return None
+
+    def leave(self, call_id: str) -> None:
+        """The call is over; harmless when it has no place."""
+        place = self._places.pop(call_id, None)
+        if place is None:
+            return
+        for counter, key in ((self._of_source, place.source), (self._of_trunk, place.trunk_id)):
+            if key:
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
