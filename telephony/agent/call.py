@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, Agent, RunContext, utils
+from livekit.agents import NOT_GIVEN, RunContext, utils
 from livekit.agents.voice.events import CloseEvent, CloseReason
 
 from telephony.agent.audio_path import RoomPath, attach
@@ -30,6 +30,7 @@ from telephony.agent.room_recording import RoomRecording
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.transfer import transfer_caller
+from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.agent.usage import usage_of
 from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.assistants.turns import FlowState
+    from telephony.calls.events import EventType
 
 log = get_logger(__name__)
 
@@ -63,11 +65,11 @@ CALLER_WAIT_S = 10.0
 _CLOSE_S = 1.0
 
 
-class PhoneAgent(Agent):
+class PhoneAgent(TurnTakingAgent):
     """An agent that says when it can talk and listen."""
 
-    def __init__(self, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, turns: TurnTaking, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
+        super().__init__(turns, **options)
         self._entered = entered
 
     async def on_enter(self) -> None:
@@ -101,6 +103,7 @@ class Call:
         self._providers: Providers | None = None
         self._session: AgentSession[None] | None = None
         self._conversation: Conversation | None = None
+        self._turns: TurnTaking | None = None
         self._greeting: PreparedSpeech | None = None
         self._path: RoomPath | DirectPath | None = None
         self._journal = Journal(settings.journals, ctx.job.id)
@@ -128,7 +131,10 @@ class Call:
         )
         text = self._assistant.greeting
         self._greeting = PreparedSpeech(self._providers.tts, text, SpokenClips(self._settings).load(text))
-        session = self._session = phone_session(self._providers, self._assistant)
+        turns = self._turns = TurnTaking(
+            self._assistant, self._providers.stt, state=self._flow_state, tell=self._on_turn_taking
+        )
+        session = self._session = phone_session(self._providers, self._assistant, turns)
         session.on("close", self._on_session_close)
         self._conversation = self._follow(session)
         if isinstance(self._providers.llm, DialogueLlm):
@@ -136,6 +142,7 @@ class Call:
         self._take_over(session)
         path = self._path = await self._attach(session)
         agent = PhoneAgent(
+            turns,
             self._enter,
             instructions=self._assistant.instructions,
             tools=self._tools(),
@@ -175,6 +182,8 @@ class Call:
 
     async def _enter(self) -> None:
         assert self._path is not None, "attached before the session starts"
+        if self._turns is not None and self._session is not None:
+            self._turns.attach(self._session)
         self._path.ready()
         if self._path.greets_early:
             self._speak_first()
@@ -184,7 +193,9 @@ class Call:
         assert session is not None, "the session is built first"
         assert greeting is not None, "and the greeting with it"
         if self._history is None:
-            greeting.say(session)
+            handle = greeting.say(session)
+            if self._turns is not None and self._assistant.turns.must_hear.greeting:
+                self._turns.promise(handle, "disclosure")
         elif self._flow is not None:
             # Nothing new was said: the flow repeats its last words.
             session.generate_reply()
@@ -204,6 +215,8 @@ class Call:
         self._over.set()
         if self._conversation is not None:
             self._conversation.close()
+        if self._turns is not None:
+            self._turns.close()
         if self._session is not None and self._session.user_state != "speaking":
             close_without_waiting(self._session)
         # livekit-agents closes the session, then calls finish, then ends the process.
@@ -269,6 +282,8 @@ class Call:
             Questionnaire(self._assistant),
             self._flow_state,
         )
+        if self._turns is not None:
+            self._record.interruption = self._turns.interruption
         self._record.started(
             assistant=self._assistant.name,
             config_version=self._assistant.version,
@@ -411,6 +426,7 @@ class Call:
             silence_limit_s=self._settings.line.agent.silence_timeout,
             on_message=self._on_message,
             on_goodbye=lambda cause, speech: self._hang_up(Ending("agent", cause), speech),
+            turns=self._turns,
         )
 
     def _tools(self) -> list[llm.Tool | llm.Toolset]:
@@ -425,6 +441,10 @@ class Call:
     def _on_message(self, message: llm.ChatMessage) -> None:
         if self._record is not None:
             self._record.message(message)
+
+    def _on_turn_taking(self, event_type: EventType, data: dict[str, Any]) -> None:
+        if self._record is not None:
+            self._record.turn_taking(event_type, data)
 
     def _on_tool(self, name: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
         log.info("tool_called", tool=name)
@@ -468,6 +488,8 @@ class Call:
         if self._ending is not None or self._hanging_up is not None:
             return
         self._hanging_up = ending
+        if self._turns is not None:
+            self._turns.closing("goodbye")
         if self._conversation is not None:
             self._conversation.close()
         self._spawn(self._run_hang_up(ending, speech))

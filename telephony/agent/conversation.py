@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
 
     from telephony.agent.reprompts import Reprompt
+    from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.flow import Flow
     from telephony.assistants.schema import Assistant
 
@@ -51,6 +52,7 @@ class Conversation:
         silence_limit_s: silence that ends the call.
         on_message: told of each finished utterance.
         on_goodbye: told, with the speech that says it, when the agent has given the caller up.
+        turns: who decides on interruptions; None to interrupt by every key.
     """
 
     def __init__(
@@ -62,12 +64,18 @@ class Conversation:
         silence_limit_s: float,
         on_message: Callable[[llm.ChatMessage], None],
         on_goodbye: Callable[[str, SpeechHandle], None],
+        turns: TurnTaking | None = None,
     ) -> None:
         self._session = session
         self._assistant = assistant
         self._flow = flow
         self._on_message = on_message
         self._on_goodbye = on_goodbye
+        self._turns = turns if assistant.turns.enabled else None
+        self._patient_until = float("-inf")
+        if self._turns is not None:
+            self._turns.on_patience = self._be_patient
+            self._turns.on_key = self._late_key
         self._reprompts = Reprompts(assistant, limit_s=silence_limit_s)
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
@@ -88,6 +96,10 @@ class Conversation:
         if self._closed:
             return
         self._heard()
+        if self._turns is not None:
+            if self._turns.key(key):
+                self._keypad.press(key)
+            return
         try:
             self._session.interrupt()
         except RuntimeError:
@@ -107,12 +119,17 @@ class Conversation:
     def _on_user_state(self, event: UserStateChangedEvent) -> None:
         if event.new_state != "away" or self._closed:
             return
+        if self._loop.time() < self._patient_until:
+            self._session.reset_away_timer()
+            return
         silent_s = self._loop.time() - self._heard_at
         self._say(self._reprompts.silence(silent_s, self._question()), "the caller said nothing")
 
     def _on_no_transcript(self, event: UserTranscriptionTimeoutEvent) -> None:
         # While the agent speaks the noise has only paused it, and it goes on by itself.
         if self._closed or self._session.agent_state != "listening":
+            return
+        if self._turns is not None and self._turns.explains_silence(event.vad_speech_started_at):
             return
         if event.speech_duration >= LEAST_SPEECH_S:
             self._say(self._reprompts.unheard(self._question()), "the caller could not be understood")
@@ -127,8 +144,7 @@ class Conversation:
 
     def _on_time_up(self) -> None:
         if not self._closed:
-            handle = self._session.say(self._assistant.time_is_up, allow_interruptions=False)
-            self._on_goodbye("the call reached its time limit", handle)
+            self._on_goodbye("the call reached its time limit", self._say_goodbye(self._assistant.time_is_up))
 
     # What is done about it
 
@@ -139,11 +155,24 @@ class Conversation:
     def _say(self, reprompt: Reprompt, cause: str) -> None:
         log.info("caller_reprompted", last=reprompt.last, cause=cause)
         if reprompt.last:
-            self._on_goodbye(cause, self._session.say(reprompt.text, allow_interruptions=False))
+            self._on_goodbye(cause, self._say_goodbye(reprompt.text))
             return
         # An "away" caller is not watched any more until the session is told to begin again.
         handle = self._session.say(reprompt.text)
         handle.add_done_callback(self._watch_again)
+
+    def _say_goodbye(self, text: str) -> SpeechHandle:
+        if self._turns is not None:
+            return self._turns.say(self._session, text, "goodbye")
+        return self._session.say(text, allow_interruptions=False)
+
+    def _be_patient(self, seconds: float) -> None:
+        self._heard()
+        self._patient_until = self._loop.time() + seconds
+
+    def _late_key(self, key: str) -> None:
+        if not self._closed:
+            self._keypad.press(key)
 
     def _watch_again(self, _: SpeechHandle) -> None:
         if not self._closed:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from telephony.agent.ending import Ending
     from telephony.agent.questionnaire import Questionnaire
     from telephony.assistants.turns import FlowState
+    from telephony.calls.events import EventType
     from telephony.recording.recorder import RecordedFile
     from telephony.spool import EventSpool
 
@@ -52,6 +53,8 @@ class CallRecord:
         self._spool = spool
         self._questionnaire = questionnaire
         self._state = state
+        self.interruption: Callable[[], dict[str, Any]] = dict
+        """Why the agent was interrupted last, where somebody can tell."""
         self._caller_parts: dict[str, int] = {}
         self._secret_asked = False
         # A job that takes over goes on counting where the one before it stopped.
@@ -103,8 +106,19 @@ class CallRecord:
             turn["interrupted_at"] = text.split()[-1]
         self._spool.emit("turn.completed", **turn)
         if cut:
-            self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended))
+            why = self._without_secrets(self.interruption())
+            self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended), **why)
         self._collect(self._turns if by_caller else None, confidence)
+
+    def turn_taking(self, event_type: EventType, data: Mapping[str, Any]) -> None:
+        """Something was decided, or guaranteed, about who speaks; without what the caller keeps secret."""
+        evidence = dict(data.get("evidence") or {})
+        if self._secret_asked and "words" in evidence:
+            evidence["words"] = HIDDEN
+        told = dict(data) | ({"evidence": evidence} if evidence else {})
+        if self._secret_asked and evidence:
+            told.pop("reason", None)
+        self._spool.emit(event_type, **self._without_secrets(told))
 
     def tool(self, name: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """A tool was called and has answered."""

@@ -1,8 +1,9 @@
 """An ``AgentSession`` tuned for a telephone call.
 
 Every choice that differs from livekit-agents' defaults, which are for browsers, is here with its
-reason. End of turn and interruption are decided by voice activity alone: the model for ends of turns
-waits 2.5 s by mistake now and then, and the adaptive interruption needs a cloud.
+reason. The end of a turn is decided by voice activity alone: the model for it waits 2.5 s by mistake now
+and then. Interruptions are decided by ``telephony.turns``, and livekit-agents' own are switched off, unless
+an assistant wants them back; its adaptive ones need a cloud.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from livekit.agents import AgentSession, APIConnectOptions, TurnHandlingOptions
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 if TYPE_CHECKING:
+    from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.schema import Assistant
     from telephony.speech.providers import Providers
 
@@ -21,7 +23,9 @@ MIN_ENDPOINTING_S = 0.3
 MAX_ENDPOINTING_S = 1.2
 """Longest wait for a turn's end."""
 INTERRUPTION_S = 0.2
-"""Speech of the caller that stops the agent."""
+"""Speech of the caller that stops the agent, where no handler decides."""
+NEVER_S = 86_400.0
+"""Speech that no call has: livekit-agents interrupts nothing by itself."""
 FALSE_INTERRUPTION_S = 1.0
 """Without a word recognised for this long after it stopped, the agent goes on speaking."""
 NO_TRANSCRIPT_S = 2.0
@@ -33,22 +37,31 @@ PROVIDER_LIMITS = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=5.0
 """A telephone call cannot wait ten seconds for a provider, nor three times."""
 
 
-def phone_session(providers: Providers, assistant: Assistant) -> AgentSession[None]:
-    """Build the session of one call; it is not started."""
+def phone_session(
+    providers: Providers, assistant: Assistant, turns: TurnTaking | None = None
+) -> AgentSession[None]:
+    """Build the session of one call; it is not started.
+
+    Args:
+        turns: who decides on interruptions; None to leave them to livekit-agents.
+    """
+    handled = turns is not None and assistant.turns.enabled
     return AgentSession(
         stt=providers.stt,
         llm=providers.llm,
         tts=providers.tts,
-        vad=providers.vad,
+        vad=turns.watching(providers.vad) if turns is not None else providers.vad,
         turn_handling=TurnHandlingOptions(
             turn_detection="vad",
             endpointing={"mode": "fixed", "min_delay": MIN_ENDPOINTING_S, "max_delay": MAX_ENDPOINTING_S},
             interruption={
                 "enabled": True,
                 "mode": "vad",
-                "min_duration": INTERRUPTION_S,
-                "resume_false_interruption": True,
+                "min_duration": NEVER_S if handled else INTERRUPTION_S,
+                "resume_false_interruption": not handled,
                 "false_interruption_timeout": FALSE_INTERRUPTION_S,
+                # What is said into words that must be heard is kept, and heard after them.
+                "discard_audio_if_uninterruptible": not handled,
             },
             # The answer is worked out and voiced while the end of the turn is still being waited for.
             preemptive_generation={"enabled": True, "preemptive_tts": True},

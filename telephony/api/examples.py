@@ -73,7 +73,52 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "declared_fields": [{"name": "day", "type": "date", "prompt": "Which day?", "required": True}],
         },
     ),
-    "agent.interrupted": ("job", {"text": "We are open from", "word": "from", "silence_ms": 96}),
+    "agent.interrupted": (
+        "job",
+        {
+            "text": "We are open from",
+            "word": "from",
+            "silence_ms": 96,
+            "policy": "stop_words",
+            "reason": "the caller said 'wait'",
+            "evidence": {
+                "onset_ms": 410,
+                "sound_ms": 290,
+                "silence_ms": 0,
+                "paused_ms": 330,
+                "words": "wait",
+                "final": False,
+                "agent": "speaking",
+            },
+        },
+    ),
+    "interruption.ignored": (
+        "job",
+        {
+            "action": "resume",
+            "policy": "backchannels",
+            "reason": "'uh huh' only shows that the caller listens",
+            "evidence": {
+                "onset_ms": 690,
+                "sound_ms": 310,
+                "silence_ms": 380,
+                "paused_ms": 610,
+                "words": "uh huh",
+                "final": True,
+                "agent": "speaking",
+            },
+        },
+    ),
+    "speech.heard": (
+        "job",
+        {
+            "kind": "read_back",
+            "text": "Friday at ten, is that right?",
+            "played_ms": 2140,
+            "complete": True,
+            "talked_over": True,
+        },
+    ),
     "turn.completed": (
         "job",
         {

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from telephony.assistants.slots.types import SlotTypeName
 from telephony.assistants.wording import Phrase
+from telephony.turns.settings import TurnSettings
 
 BACK: Final = "back"
 """A ``goto`` that returns to the state from which an intent was answered."""
@@ -263,6 +264,8 @@ class Assistant(_Part):
     """Said when a call has lasted as long as the line allows."""
     rescue: Rescue = Rescue()
     """When the agent itself fails."""
+    turns: TurnSettings = TurnSettings()
+    """When it stops speaking for the caller, and when it goes on."""
     flow: FlowTable | None = None
     """The conversation without a language model."""
 

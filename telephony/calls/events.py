@@ -25,6 +25,8 @@ EventType = Literal[
     "call.transferred",
     "agent.started",
     "agent.interrupted",
+    "interruption.ignored",
+    "speech.heard",
     "turn.completed",
     "tool.called",
     "fields.collected",

@@ -91,6 +91,11 @@ class TimedSttSettings(_Section):
     """From the last loud frame to the final transcript, in ms. Default 300."""
     text: str = Field(default="Hello, this is a measurement.", min_length=1)
     """What every transcript says."""
+    texts: list[str] = Field(default_factory=list, max_length=1000)
+    """What the transcripts of a call say instead, one after the other, and from the first again."""
+    interim_ms: float | None = Field(default=None, ge=0, le=10_000)
+    """From the first loud frame to the first word of an unfinished transcript, in ms; further words follow
+    at the pace of speech. Default: no unfinished transcripts."""
     loud_dbfs: float = Field(default=-45.0, ge=-90, le=0)
     """A frame at least this loud counts as speech, in dBFS. Default -45."""
 
