@@ -245,7 +245,7 @@ class InterruptHandler(Generic[_Item]):
             if self._situation().agent != "listening":
                 self._begin(began_at, voice=voice)
             return
-        if overlap.silence_s(self._clock.now()):
+        if overlap.voice and overlap.silence_s(self._clock.now()):
             overlap.sound_again(began_at, voice=voice)
         overlap.voice = overlap.voice or voice
         self._pause_over(self._situation())
@@ -308,6 +308,8 @@ class InterruptHandler(Generic[_Item]):
             # Nothing is held and nothing was said: there is nothing to decide.
             decision = Decision("wait", decision.policy, decision.reason)
         if decision.action == "patience" and overlap.obeyed == (evidence.words or decision.reason):
+            if decision.spent and evidence.final:
+                overlap.take()
             decision = Decision("wait", decision.policy, decision.reason)
         self._apply(overlap, decision, evidence)
         self._forget_if_over()

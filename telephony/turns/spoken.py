@@ -26,7 +26,8 @@ def heard_part(text: str, share: float) -> str:
 def asks(text: str, share: float) -> bool:
     """Whether what is being said, or was said last, is a question.
 
-    A question counts from its first word on: whoever knows it answers into it.
+    A question counts from its first word on, since whoever knows it answers into it, and through the first
+    half of what follows it.
     """
     at = len(heard_part(text, share))
     current = before = ""
@@ -37,7 +38,7 @@ def asks(text: str, share: float) -> bool:
         at -= len(sentence)
         if at <= 0:
             break
-    return "?" in current or ("?" in before and at > -len(current) // 2)
+    return "?" in current or ("?" in before and at < -len(current) / 2)
 
 
 def last_words(text: str, share: float, count: int = 25) -> str:
