@@ -215,7 +215,8 @@ class InterruptHandler(Generic[_Item]):
         if self._yielding:
             return
         self._release()
-        if self._overlap is not None and self._overlap.words:
+        if self._overlap is not None:
+            self._overlap.patient_since = None
             self._decide()
         self._look_at_keys()
 
@@ -359,8 +360,8 @@ class InterruptHandler(Generic[_Item]):
 
     def _be_patient(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
         overlap.obeyed = evidence.words
-        overlap.patient_since = self._clock.now()
         if evidence.agent != "listening":
+            overlap.patient_since = self._clock.now()
             self._pause()
         if decision.spent:
             if evidence.final:
