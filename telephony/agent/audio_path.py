@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents.voice.room_io import AudioInputOptions, AudioOutputOptions, RoomOptions
+from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from telephony.agent.direct_path import DirectPath
 from telephony.agent.hangup import DRAIN_S
+from telephony.agent.room_voice import RoomVoice
 from telephony.calls import job_attributes
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class RoomPath:
     answered = False
     brings_keys = False
 
-    def __init__(self, options: RoomOptions) -> None:
+    def __init__(self, options: RoomOptions, voice: RoomVoice) -> None:
         self.options = options
+        self._voice = voice
         self.on_key: Callable[[str], None] | None = None
         self.on_hung_up: Callable[[str], None] | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -62,7 +64,8 @@ class RoomPath:
         """The agent can talk and listen."""
 
     def started(self) -> None:
-        """The session has started and is in the room."""
+        """The session has started and is in the room: it may be told what is being played."""
+        self._voice.segments.open_gate()
 
     def keep_clip(self, clip: Clip, pcm: bytes) -> None:
         """Hand over a clip for when this job dies."""
@@ -72,6 +75,7 @@ class RoomPath:
 
     async def leave(self) -> None:
         """The job goes; bounded."""
+        await self._voice.aclose()
 
 
 async def attach(
@@ -89,13 +93,14 @@ async def attach(
     """
     name = ctx.job.attributes.get(job_attributes.LINK, "")
     if name:
-        return await DirectPath.attach(session, ctx, settings.link(name), room_options(session, audio=False))
-    return RoomPath(room_options(session, audio=True))
+        return await DirectPath.attach(session, ctx, settings.link(name), room_options(audio=False))
+    voice = RoomVoice(ctx.room, ctx.connect)
+    session.output.audio = voice
+    return RoomPath(room_options(audio=True), voice)
 
 
-def room_options(session: AgentSession[Any], *, audio: bool) -> RoomOptions:
-    """What the session does in the room, with or without its audio."""
-    voice = session.tts
+def room_options(*, audio: bool) -> RoomOptions:
+    """What the session does in the room, with or without the caller's audio; the agent's is ours."""
     return RoomOptions(
         audio_input=audio
         and AudioInputOptions(
@@ -105,8 +110,7 @@ def room_options(session: AgentSession[Any], *, audio: bool) -> RoomOptions:
             # The telephone network has levelled the voice; a second control only pumps the noise.
             auto_gain_control=False,
         ),
-        # The voice's own rate: what is resampled once, on the way out, is not resampled twice.
-        audio_output=audio and AudioOutputOptions(sample_rate=voice.sample_rate if voice else INPUT_RATE),
+        audio_output=False,
         # Needed also where nobody reads it: it cuts the history of an interrupted turn to what was heard.
         text_output=True,
         text_input=False,

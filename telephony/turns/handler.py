@@ -121,6 +121,7 @@ class InterruptHandler(Generic[_Item]):
         self._overlap: Overlap[_Item] | None = None
         self._paused_at: float | None = None
         self._yielding = False
+        self._after: list[_Item] = []
         self._spent_until = float("-inf")
         self._sounding_at = float("-inf")
         self._loud = 0
@@ -225,6 +226,7 @@ class InterruptHandler(Generic[_Item]):
         if self._yielding:
             self._yielding = False
             self._release()
+            self._pass_on(self._after)
             self._decide()
 
     def close(self) -> None:
@@ -232,6 +234,7 @@ class InterruptHandler(Generic[_Item]):
         self._closed = True
         self._overlap = None
         self._yielding = False
+        self._after.clear()
         self._keys = ""
         self._release()
         if self._timer is not None:
@@ -340,7 +343,7 @@ class InterruptHandler(Generic[_Item]):
         elif evidence.agent == "listening":
             self._release()
             self._overlap = None
-            self._pass_on(overlap, decision)
+            self._pass_on([] if decision.spent else overlap.take())
         else:
             self._yield(decision, evidence)
 
@@ -373,18 +376,19 @@ class InterruptHandler(Generic[_Item]):
         self._effects.decided(decision, evidence)
         self._pause()
         self._yielding = True
-        self._clock.call_later(YIELD_S, self.interrupted)
-        self._floor.interrupt()
         if decision.spent:
             self._spent_until = self._clock.now() + LATE_WORDS_S
-        if overlap is not None:
-            self._pass_on(overlap, decision)
+        elif overlap is not None:
+            # Only once it is over does the history say how much of it was heard, and they answer that.
+            self._after += overlap.take()
+        self._clock.call_later(YIELD_S, self.interrupted)
+        self._floor.interrupt()
 
-    def _pass_on(self, overlap: Overlap[_Item], decision: Decision) -> None:
-        items = overlap.take()
-        if not decision.spent:
-            for item in items:
-                self._effects.pass_on(item)
+    def _pass_on(self, items: list[_Item]) -> None:
+        passed = items.copy()
+        items.clear()
+        for item in passed:
+            self._effects.pass_on(item)
 
     def _forget_if_over(self) -> None:
         """An overlap is over when its words are settled, or will hardly come any more."""
@@ -397,7 +401,7 @@ class InterruptHandler(Generic[_Item]):
         if overlap.silence_s(self._clock.now()) >= LATE_WORDS_S:
             self._overlap = None
             if situation.agent == "listening":
-                self._pass_on(overlap, Decision("yield", "late", "nobody speaks"))
+                self._pass_on(overlap.take())
 
     # Without an overlap
 

@@ -220,6 +220,7 @@ def test_without_interim_words_a_late_text_corrects() -> None:
     assert phone.actions == [("resume", "deadline")]
     phone.handler.words("on Tuesday", "on Tuesday", final=True)
     assert phone.interruptions == 1
+    phone.run(0.02)
     assert phone.turns == ["on Tuesday"]
 
 
