@@ -15,11 +15,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import Agent, llm, stt, utils
+from livekit.agents.voice.events import ToolCallEnded, ToolCallStarted, ToolExecutionUpdatedEvent
 
 from telephony.agent.asked import question_kind
 from telephony.agent.held_output import HeldOutput
 from telephony.agent.must_hear import is_wanted, span_of, spoken_event
 from telephony.agent.watched_vad import WatchedVad
+from telephony.assistants.tools.registry import TOOLS
 from telephony.clock import LoopClock
 from telephony.logs import get_logger
 from telephony.turns.handler import Effects, InterruptHandler, Situation
@@ -117,6 +119,7 @@ class TurnTaking:
     def attach(self, session: AgentSession[Any]) -> None:
         """Take hold of the voice of a session whose outputs are there; before its first word."""
         self._session = session
+        session.on("tool_execution_updated", self._on_tool)
         if self._settings.enabled and session.output.audio is not None and self._output is None:
             self._output = HeldOutput(session.output.audio, self._began, self._ended)
             session.output.audio = self._output
@@ -261,21 +264,40 @@ class TurnTaking:
 
     # The agent's side
 
+    def _on_tool(self, event: ToolExecutionUpdatedEvent) -> None:
+        """A tool that waits for its words has them heard, such as the notice of a transfer."""
+        update = event.update
+        if isinstance(update, ToolCallStarted):
+            tool = TOOLS.get(update.function_call.name)
+            if tool is not None and tool.after_speaking and self._closing is None:
+                self.closing("transfer")
+        elif isinstance(update, ToolCallEnded) and self._closing == "transfer":
+            self.closing(None)
+
     def _began(self) -> None:
         self._talked_over = False
         self._look_what_must_be_heard()
         self._handler.agent_began()
 
     def _look_what_must_be_heard(self) -> None:
-        session = self._session
-        handle = session.current_speech if session is not None else None
+        handle = self._speech()
+        self._span = self._promised_span(handle) or span_of(self._settings.must_hear, None, self._state())
+
+    def _speech(self) -> SpeechHandle | None:
+        """What is being said, or will be next; None where it is over."""
+        handle = self._session.current_speech if self._session is not None else None
+        return None if handle is None or handle.done() else handle
+
+    def _promised_span(self, handle: SpeechHandle | None) -> Span | None:
         promised = self._promised.get(handle.id) if handle is not None else None
-        self._span = span_of(self._settings.must_hear, promised or self._closing, self._state())
+        return span_of(self._settings.must_hear, promised or self._closing, None)
 
     def _ended(self, played_s: float, cut: bool) -> None:
         output = self._output
         assert output is not None, "it tells"
-        span, self._span = self._span, None
+        span, handle = self._span, self._speech()
+        if handle is None or handle.id not in self._promised:
+            self._span = None
         self._share = min(1.0, played_s / output.pushed_s) if cut and output.pushed_s else 1.0
         self._ended_at = time.monotonic()
         if span is not None:
@@ -284,23 +306,32 @@ class TurnTaking:
                 "speech.heard",
                 spoken_event(span, text.strip(), played_s, complete=not cut, talked_over=self._talked_over),
             )
-        self._handler.agent_ended()
+        if handle is None:
+            self._speech_done()
+        else:
+            # A speech ends a little later than its sound; till then no turn could take its place.
+            handle.add_done_callback(self._speech_done)
+
+    def _speech_done(self, _: SpeechHandle | None = None) -> None:
+        if self._output is None or not self._output.speaking:
+            self._span = None
+            self._handler.agent_ended()
 
     def _situation(self) -> Situation:
-        output, session = self._output, self._session
+        output, handle, span = self._output, self._speech(), self._span
         if output is not None and output.speaking:
             agent: AgentState = "speaking"
             share = output.share
-        elif session is not None and session.current_speech is not None:
-            agent, share = "preparing", self._share
+        elif handle is not None:
+            agent, share, span = "preparing", self._share, span or self._promised_span(handle)
         else:
-            agent, share = "listening", self._share
+            agent, share, span = "listening", self._share, None
         remembered = agent == "speaking" or time.monotonic() - self._ended_at < _REMEMBERED_S
         return Situation(
             agent,
             last_words(self._text, share) if remembered else "",
             self._question(share),
-            self._span if agent == "speaking" else None,
+            span,
         )
 
     def _question(self, share: float) -> Question | None:
