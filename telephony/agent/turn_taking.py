@@ -15,7 +15,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import Agent, llm, stt, utils
-from livekit.agents.voice.events import ToolCallEnded, ToolCallStarted, ToolExecutionUpdatedEvent
+from livekit.agents.voice.events import (
+    SpeechCreatedEvent,
+    ToolCallEnded,
+    ToolCallStarted,
+    ToolExecutionUpdatedEvent,
+)
 
 from telephony.agent.asked import question_kind
 from telephony.agent.held_output import HeldOutput
@@ -89,6 +94,7 @@ class TurnTaking:
         self._ended_at = float("-inf")
         self._span: Span | None = None
         self._promised: dict[str, SpanKind] = {}
+        self._prompts: set[str] = set()
         self._closing: SpanKind | None = None
         self._talked_over = False
         self._settled_at = float("-inf")
@@ -120,6 +126,7 @@ class TurnTaking:
         """Take hold of the voice of a session whose outputs are there; before its first word."""
         self._session = session
         session.on("tool_execution_updated", self._on_tool)
+        session.on("speech_created", self._on_speech)
         if self._settings.enabled and session.output.audio is not None and self._output is None:
             self._output = HeldOutput(session.output.audio, self._began, self._ended)
             session.output.audio = self._output
@@ -264,6 +271,11 @@ class TurnTaking:
 
     # The agent's side
 
+    def _on_speech(self, event: SpeechCreatedEvent) -> None:
+        """A prompt repeats what the flow has asked; what must be heard of it was heard."""
+        if event.source == "say":
+            self._prompts.add(event.speech_handle.id)
+
     def _on_tool(self, event: ToolExecutionUpdatedEvent) -> None:
         """A tool that waits for its words has them heard, such as the notice of a transfer."""
         update = event.update
@@ -281,7 +293,9 @@ class TurnTaking:
 
     def _look_what_must_be_heard(self) -> None:
         handle = self._speech()
-        self._span = self._promised_span(handle) or span_of(self._settings.must_hear, None, self._state())
+        self._span = self._promised_span(handle)
+        if self._span is None and (handle is None or handle.id not in self._prompts):
+            self._span = span_of(self._settings.must_hear, None, self._state())
 
     def _speech(self) -> SpeechHandle | None:
         """What is being said, or will be next; None where it is over."""
