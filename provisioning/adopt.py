@@ -93,7 +93,10 @@ def as_yaml(line: str, entries: Entries, *, heading: str) -> str:
             "api_key": "${LIVEKIT_API_KEY}",
             "api_secret": "${LIVEKIT_API_SECRET}",
         },
-        "redis": {"address": "${REDIS_ADDRESS:-127.0.0.1:6379}"},
+        "redis": {
+            "address": "${REDIS_ADDRESS:-127.0.0.1:6379}",
+            "password": "${REDIS_PASSWORD:-}",
+        },
         "sip_trunks": entries.trunks,
         "routing": {"inbound_rules": entries.rules},
     }

@@ -26,7 +26,7 @@ from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from provisioning.config import LineConfig
     from provisioning.steps import Chain, Step
@@ -76,14 +76,12 @@ class ApplyResult:
         ids: key of the file to LiveKit's id.
         gaps_ms: how long each gap of the plan was, from sending the release to the answer of the claim.
         duration_s: from the first write to the last, in s.
-        locked_for_all: whether other machines were kept out too.
     """
 
     written: list[Written] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
     gaps_ms: list[float] = field(default_factory=list)
     duration_s: float = 0.0
-    locked_for_all: bool = False
 
     @property
     def writes(self) -> int:
@@ -97,7 +95,6 @@ class ApplyResult:
             "written": [write.to_json() for write in self.written],
             "gaps_ms": [round(gap, 1) for gap in self.gaps_ms],
             "duration_s": round(self.duration_s, 3),
-            "locked_for_all": self.locked_for_all,
         }
 
 
@@ -122,13 +119,15 @@ async def apply_line(
         ConfigError: a trunk is open to the world, or claims what somebody else has; nothing was written.
         LiveKitError: the server cannot be reached or refuses; the next run goes on from there.
     """
-    async with (
-        SipService(url, api_key, api_secret, timeout_s=config.livekit.connection_timeout) as service,
-        ApplyLock(url, config.redis) as lock,
-    ):
+    async with SipService(url, api_key, api_secret, timeout_s=config.livekit.connection_timeout) as service:
         plan = make_plan(config, await service.list_all())
         refuse_unsafe(config, plan)
-        return await apply_plan(service, plan, lock=lock, on_change=on_change)
+        if not plan.changes:
+            return ApplyResult(ids=dict(plan.ids))  # not even the lock is written
+        async with ApplyLock(service) as lock:
+            plan = make_plan(config, await service.list_all())
+            refuse_unsafe(config, plan)
+            return await apply_plan(service, plan, lock=lock, on_change=on_change)
 
 
 async def apply_plan(
@@ -161,19 +160,31 @@ class _Runner:
         self._lock = lock
         self._on_change = on_change
         self._ids = {NEW + key: object_id for key, object_id in plan.ids.items()}
-        self._chains = iter(plan.chains)
+        self._chains: Iterator[Chain] = iter(())
         self._failed: Exception | None = None
-        self.result = ApplyResult(ids=dict(plan.ids), locked_for_all=lock.is_shared)
+        self.result = ApplyResult(ids=dict(plan.ids))
 
     async def run(self) -> None:
-        workers = [asyncio.create_task(self._work()) for _ in range(_AT_ONCE)]
+        """Every chain: first side by side, then one by one those in which a call is not served for a moment.
+
+        That moment lasts two writes, and they are quickest when nothing else is asked of the server.
+        """
+        chains = self._plan.chains
+        await self._run_all([chain for chain in chains if not chain.gaps], at_once=_AT_ONCE)
+        await self._run_all([chain for chain in chains if chain.gaps], at_once=1)
+
+    async def _run_all(self, chains: list[Chain], *, at_once: int) -> None:
+        self._chains = iter(chains)
+        workers = [asyncio.create_task(self._work()) for _ in range(min(at_once, len(chains)))]
+        if not workers:
+            return
         try:
             await asyncio.shield(asyncio.gather(*workers))
-        except asyncio.CancelledError:
-            # A chain is never left half done for a Ctrl-C: what was begun is finished, nothing new is begun.
+        finally:
+            # A chain is never left half done, neither for a Ctrl-C nor because another one failed:
+            # what was begun is finished or put back, nothing new is begun.
             self._chains = iter(())
             await asyncio.wait(workers, timeout=_FINISH_WITHIN_S)
-            raise
         if self._failed is not None:
             raise self._failed
 
@@ -259,6 +270,12 @@ class _Runner:
         self, done: list[tuple[Step, str]], current: dict[str, Live], cause: LiveKitError
     ) -> None:
         """Undo a chain that broke, last write first; the write that failed may have happened too."""
+        if not self._lock.is_held:
+            raise LiveKitError(
+                f"{cause.message} What was begun is left as it is: somebody else may be writing by now.",
+                fix="Run apply again; it goes on from what is there.",
+                retryable=True,
+            ) from cause
         log.warning("provision_put_back", reason=cause.message, steps=len(done))
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, LiveKitError) and error.retryable),

@@ -203,7 +203,8 @@ def doctor(
 @app.command(epilog="Example: provision carriers novofon-trunk")
 def carriers(
     name: Annotated[str | None, typer.Argument(help="One carrier; all are listed without.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show what is known of each carrier, with source and confidence, and what to ask of it."""
-    run(output, lambda screen: carriers_command.carriers(screen, name))
+    run(output, lambda screen: carriers_command.carriers(screen, name, config))

@@ -16,10 +16,11 @@ from dotenv import dotenv_values
 from pydantic import Field
 
 from provisioning.coherence import check_coherence
+from provisioning.coherence.rest import problems_of_the_rest
 from provisioning.reading.document import Document, parse_document
 from provisioning.reading.expansion import Expanded, expand_tree
 from provisioning.reading.literal_secrets import literal_secrets
-from provisioning.reading.problem import Note, Problem, in_reading_order, position_of
+from provisioning.reading.problem import Note, Position, Problem, in_reading_order, position_of
 from provisioning.reading.problem import Path as TreePath
 from provisioning.reading.validation import validate_tree
 from provisioning.sections.agent import AgentSection, AssistantsSection
@@ -154,12 +155,12 @@ def load_bytes(data: bytes, path: Path, env: Mapping[str, str]) -> LoadedConfig:
     """Read a file's bytes; ``path`` is what errors name and what ``*_file`` is relative to."""
     document = parse_document(data)
     if document.tree is None and not document.problems:
-        raise ConfigProblemsError(path, [Problem((), "the file is empty.")])
+        raise ConfigProblemsError(path, [Problem((), "the file is empty.", Position(1, 1))])
     _as_lists(document)
     document.tree, unexpanded = expand_tree(document.tree, env, document.positions)
     problems = document.problems + unexpanded
     if document.tree is None or not isinstance(document.tree, dict):
-        problems = problems or [Problem((), "must be a mapping of sections.")]
+        problems = problems or [Problem((), "must be a mapping of sections.", Position(1, 1))]
         raise ConfigProblemsError(path, in_reading_order(problems))
 
     config, invalid = validate_tree(LineConfig, document, lambda name: _read_secret(path.parent / name))
@@ -169,10 +170,17 @@ def load_bytes(data: bytes, path: Path, env: Mapping[str, str]) -> LoadedConfig:
         invalid = [_placed(problem, document) for problem in found]
         notes += literal_secrets(config, document.tree)
         notes = [_placed(note, document) for note in notes]
+    else:
+        rest = problems_of_the_rest(document.tree, [*problems, *invalid], _validated)
+        invalid += [_placed(problem, document) for problem in rest]
     problems += invalid
     if problems or config is None:
         raise ConfigProblemsError(path, in_reading_order(problems))
     return LoadedConfig(config, path, in_reading_order(notes), document)
+
+
+def _validated(tree: dict[str, Any]) -> LineConfig | None:
+    return validate_tree(LineConfig, Document(tree), lambda _: Expanded("not looked at twice"))[0]
 
 
 def environment(path: Path) -> dict[str, str]:

@@ -25,6 +25,7 @@ from provisioning.match import (
     rule_refusal,
     trunk_refusals,
 )
+from provisioning.spelling import normalise_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +195,11 @@ class _Explaining:
         result.agents = [agent.agent_name for agent in rule.room_config.agents]
         result.verdict = "pin" if pin_of(rule) and not self._pin else "accepted"
         if trunk is not None:
-            own = f"numbers has {call.to_user}" if trunk.numbers else "it takes every number"
+            own = (
+                f"numbers has {_as_written(call.to_user, trunk)}"
+                if trunk.numbers
+                else "it takes every number"
+            )
             result.because.append(f"{self._trunk_name(trunk)}: {own}, and {self._source_words(trunk)}")
             if trunk.auth_username and trunk.auth_password:
                 result.challenged = trunk.auth_username
@@ -204,7 +209,10 @@ class _Explaining:
         result.because.append(f"{self._rule_name(rule)}: {self._precision(rule)}")
         who = f"agent {', '.join(result.agents)}" if result.agents else "no agent by name"
         if result.verdict == "pin":
-            result.sentence = f"The call is answered and asked for a PIN, then room {result.room}, {who}."
+            result.sentence = (
+                f"The call is answered and asked for a PIN, then room {result.room}, {who} "
+                "(livekit-sip; the embedded bridge cannot ask and answers 501)."
+            )
         else:
             result.sentence = f"The call gets room {result.room}, {who}."
         if result.challenged:
@@ -344,6 +352,14 @@ class _Explaining:
         if rule_priority(picked) < rule_priority(rule):
             return "the picked rule is more exact"
         return "equally exact: the picked room's name comes first in the alphabet"
+
+
+def _as_written(number: str, trunk: SIPInboundTrunkInfo) -> str:
+    """The trunk's own spelling of a number that it has."""
+    if number in trunk.numbers:
+        return number
+    same = [own for own in trunk.numbers if normalise_number(own) == normalise_number(number)]
+    return same[0] if same else number
 
 
 def _listed(names: Sequence[str]) -> str:

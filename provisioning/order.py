@@ -8,13 +8,15 @@ and the gap is reported.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from livekit.protocol.sip import SIPDispatchRuleInfo, SIPInboundTrunkInfo, SIPOutboundTrunkInfo
 
 from provisioning.components import components
-from provisioning.match import rule_priority
+from provisioning.match import pin_of, rule_priority
 from provisioning.objects import Kind, Message, copy_of
 from provisioning.ownership import short_hash
 from provisioning.probes import Probe, probes_for
@@ -37,8 +39,34 @@ def ordered(actions: Sequence[Action], table: RoutingTable) -> list[Chain]:
         actions: every change.
         table: what the server has now; it is changed to what the server will have.
     """
+    quiet = [action for action in actions if _decides_nothing(action)]
+    alone = [Chain([Step(action, action.after)]) for action in quiet]
+    for action in quiet:
+        assert action.after is not None
+        table.put(action.id, action.after)
+    others = [action for action in actions if not _decides_nothing(action)]
     wildcards = table.trunks_without_numbers()
-    return [_order_component(component, table) for component in components(actions, wildcards)]
+    return alone + [_order_component(component, table) for component in components(others, wildcards)]
+
+
+def _decides_nothing(action: Action) -> bool:
+    """Whether a change leaves open to every call what it gets, so that it may be made at any time."""
+    before, after = action.before, action.after
+    if isinstance(before, SIPInboundTrunkInfo) and isinstance(after, SIPInboundTrunkInfo):
+        return all(
+            sorted(getattr(before, name)) == sorted(getattr(after, name))
+            for name in ("numbers", "allowed_addresses", "allowed_numbers")
+        )
+    if isinstance(before, SIPDispatchRuleInfo) and isinstance(after, SIPDispatchRuleInfo):
+        return (
+            before.rule.WhichOneof("rule") == after.rule.WhichOneof("rule")
+            and pin_of(before) == pin_of(after)
+            and all(
+                sorted(getattr(before, name)) == sorted(getattr(after, name))
+                for name in ("trunk_ids", "numbers", "inbound_numbers")
+            )
+        )
+    return False
 
 
 def _order_component(actions: list[Action], table: RoutingTable) -> Chain:
@@ -61,15 +89,17 @@ class _Ordering:
         self._open: dict[tuple[str, str], tuple[int, bool]] = {}
 
     def run(self) -> Chain:
-        pending = [self._first_step(action) for action in self._actions]
+        pending = sorted((self._first_step(action) for action in self._actions), key=_rank)
         while pending:
-            legal = [step for step in pending if self._is_legal(step, pending)]
+            # Where nothing is tried, the first that is legal will do; looking at all would take squares.
+            found = (step for step in pending if self._is_legal(step, pending))
+            legal = list(found if self._thorough else itertools.islice(found, 1))
             step = self._best(legal + self._retreats(pending, legal)) if legal else self._park(pending)
             self._perform(step)
             if step in pending:
                 pending.remove(step)
             if step.stage == "staged":
-                pending.append(Step(step.action, step.action.after))
+                bisect.insort(pending, Step(step.action, step.action.after), key=_rank)
         return self._result
 
     def _messages(self) -> list[Message]:

@@ -48,6 +48,7 @@ class RunningLine:
             "LIVEKIT_API_KEY": self.api_key,
             "LIVEKIT_API_SECRET": self.api_secret,
             "REDIS_ADDRESS": self.redis,
+            "REDIS_PASSWORD": "",
         }
 
     @property

@@ -174,8 +174,6 @@ class Apply(TypedDict):
     """How long each gap was, in ms."""
     duration_s: float
     """From the first write to the last, in s."""
-    locked_for_all: bool
-    """Whether other machines were kept from applying at the same time."""
 
 
 class FieldDrift(TypedDict):
@@ -396,12 +394,14 @@ class Render(TypedDict):
 
 
 class Carriers(TypedDict):
-    """``provision carriers``; with a name, one of them alone."""
+    """``provision carriers``; with a name, that one alone."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     carriers: list[Pack]
-    """All of them."""
+    """Their facts."""
+    used_by: dict[str, list[str]]
+    """Carrier to the names of its trunks in the file."""
 
 
 PUBLISHED: dict[str, Any] = {

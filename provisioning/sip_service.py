@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from livekit import api
+from livekit.protocol.models import Pagination
 from livekit.protocol.sip import (
     CreateSIPDispatchRuleRequest,
     CreateSIPInboundTrunkRequest,
@@ -26,6 +27,7 @@ from livekit.protocol.sip import (
 )
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from provisioning.lease import read_lease
 from provisioning.objects import Kind, Live, Message, id_of
 from telephony.errors import LiveKitError
 
@@ -34,10 +36,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from livekit.api.sip_service import SipService as SipApi
-    from livekit.protocol.models import Pagination
 
 Result = TypeVar("Result")
 
+_PAGE = 1000
 _UNREACHABLE = "Is livekit-server running there? `provision doctor` looks further."
 _REFUSED = {
     "unauthenticated": "Check livekit.api_key and api_secret: unknown to the server, or the clocks differ.",
@@ -45,6 +47,8 @@ _REFUSED = {
     "not_found": "There is no SIP service at this address: is it livekit-server's?",
     "unavailable": "The server has no Redis, or is starting.",
 }
+_CODES = {401: "unauthenticated", 403: "permission_denied", 404: "not_found", 503: "unavailable"}
+"""For answers from before its SIP service, which have no code."""
 
 
 class SipService:
@@ -86,18 +90,34 @@ class SipService:
             self._api = None
 
     async def list_all(self) -> list[Live]:
-        """Every trunk and rule of the server, managed by us or not.
+        """Every trunk and rule of the server, managed by us or not; the lease of an apply is none.
 
         Raises:
             LiveKitError: the server cannot be reached or refuses.
         """
         found = await asyncio.gather(*(self.list_kind(kind) for kind in Kind))
-        return [live for group in found for live in group]
+        return [live for group in found for live in group if read_lease(live.message) is None]
 
     async def list_kind(self, kind: Kind, ids: list[str] | None = None) -> list[Live]:
-        """The objects of one kind, or those of them with the given ids that exist."""
+        """The objects of one kind, or those of them with the given ids that exist.
+
+        Lists are read page by page, until a page brings nothing new: a server may give fewer than it was
+        asked for, or all at once.
+        """
+        if ids is not None:
+            return await self._list(kind, ids, None)
+        found: dict[str, Live] = {}
+        after = ""
+        while True:
+            page = await self._list(kind, None, Pagination(after_id=after, limit=_PAGE))
+            new = {live.id: live for live in page if live.id not in found}
+            if not new:
+                return list(found.values())
+            found |= new
+            after = max(found)
+
+    async def _list(self, kind: Kind, ids: list[str] | None, page: Pagination | None) -> list[Live]:
         sip = self._sip
-        page: Pagination | None = None
 
         async def read() -> list[Message]:
             if kind is Kind.INBOUND:
@@ -202,9 +222,10 @@ class SipService:
 
     def _refused(self, error: api.ServerError) -> LiveKitError:
         retryable = error.status >= 500 and error.code not in {"unimplemented"}
+        fix = _REFUSED.get(error.code) or _REFUSED.get(_CODES.get(error.status, ""))
         text = error.message or f"HTTP status {error.status}"
         return LiveKitError(
-            f"livekit-server refused: {text}.", fix=_REFUSED.get(error.code), retryable=retryable
+            f"livekit-server at {self._host} refused: {text.rstrip('.')}.", fix=fix, retryable=retryable
         )
 
 

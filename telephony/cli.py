@@ -38,6 +38,13 @@ SipPortOption = Annotated[
 BridgeOption = Annotated[
     str, typer.Option("--bridge", help="embedded, none, or livekit-sip:PATH of its executable.")
 ]
+ApiPortOption = Annotated[
+    int,
+    typer.Option("--api-port", min=0, max=65535, help="HTTP port of the record of calls; 0 = any free one."),
+]
+NoApiOption = Annotated[
+    bool, typer.Option("--no-api", help="Without the record of calls: what happens stays in files.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
 ]
@@ -53,12 +60,8 @@ def up(
     data: DataOption = None,
     sip_port: SipPortOption = None,
     bridge: BridgeOption = "embedded",
-    api_port: Annotated[
-        int | None,
-        typer.Option(
-            "--api-port", min=0, max=65535, help="Serve the record of calls over HTTP; 0 = any free port."
-        ),
-    ] = None,
+    api_port: ApiPortOption = 0,
+    no_api: NoApiOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start the line in the foreground and print the SIP address to call; Ctrl-C stops it."""
@@ -68,7 +71,9 @@ def up(
     screen = Screen(quiet=as_json)
     _run(
         screen,
-        lambda: run_line(LineOptions(config, data, sip_port, bridge, api_port), screen, as_json=as_json),
+        lambda: run_line(
+            LineOptions(config, data, sip_port, bridge, None if no_api else api_port), screen, as_json=as_json
+        ),
     )
 
 
@@ -85,6 +90,8 @@ def demo(
         int, typer.Option("--calls", min=1, max=1000, help="How many calls, one after another.")
     ] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the line up afterwards, until Ctrl-C.")] = False,
+    api_port: ApiPortOption = 0,
+    no_api: NoApiOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a simulated person telephone the agent, show the conversation and judge it."""
@@ -92,9 +99,8 @@ def demo(
     from telephony.line.line import LineOptions
 
     screen = Screen(quiet=as_json)
-    options = DemoOptions(
-        LineOptions(config, data, sip_port, bridge), script, calls, keep=keep, as_json=as_json
-    )
+    line = LineOptions(config, data, sip_port, bridge, None if no_api else api_port, waits_for_api=False)
+    options = DemoOptions(line, script, calls, keep=keep, as_json=as_json)
     _run(screen, lambda: run_demo(options, screen))
 
 

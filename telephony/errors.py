@@ -116,11 +116,23 @@ class AudioError(TrunklineError):
 
 
 class BusError(TrunklineError):
-    """A request over the Redis bus failed; ``code`` is psrpc's code, such as ``unavailable``."""
+    """A request over the Redis bus failed; ``code`` is psrpc's code, such as ``unavailable``.
 
-    def __init__(self, message: str, *, code: str, retryable: bool = False, fix: str | None = None) -> None:
+    ``sip_status`` is the final SIP response that a call or transfer got, as (status, reason), else None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        retryable: bool = False,
+        fix: str | None = None,
+        sip_status: tuple[int, str] | None = None,
+    ) -> None:
         super().__init__(message, retryable=retryable, fix=fix)
         self.code = code
+        self.sip_status = sip_status
 
 
 class LinkError(TrunklineError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from pathlib import Path
 
+_CREDENTIALS = re.compile(
+    r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+|whsec_[A-Za-z0-9+/=]{8,}|tlk_[a-z2-7]{16}_[\w-]{43}"
+)
+"""Tokens, signing secrets and API keys by their form, wherever a library quotes one."""
+
 _PLAIN_FIELDS = frozenset({"event", "call_id", "sip_call_id", "room_sid", "job_id", "time", "duration_ms"})
 _SECRET_WORDS = ("secret", "password", "token", "api_key", "authorization")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -31,9 +37,23 @@ def _protect(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     for key, value in event.items():
         if any(word in key for word in _SECRET_WORDS):
             event[key] = "***"
-        elif isinstance(value, str) and key not in _PLAIN_FIELDS:
-            event[key] = mask_all(value)
+        elif key not in _PLAIN_FIELDS:
+            event[key] = _hidden(value)
     return event
+
+
+def _without_secrets(text: str) -> str:
+    return mask_all(_CREDENTIALS.sub("***", text))
+
+
+def _hidden(value: Any) -> Any:
+    """A field's value with every number in its texts masked."""
+    if isinstance(value, str):
+        return _without_secrets(value)
+    if isinstance(value, dict):
+        protected: dict[Any, Any] = {key: _hidden(item) for key, item in value.items()}
+        return protected
+    return [_hidden(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class JsonFormatter(logging.Formatter):
@@ -44,11 +64,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _without_secrets(record.getMessage()),
         }
         line.update({key: value for key, value in record.__dict__.items() if key not in _STANDARD})
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            # What went wrong often quotes what somebody dialled.
+            line["exception"] = _without_secrets(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

@@ -2,12 +2,15 @@
 
 The file is the truth until somebody has taken the events over, so a line is flushed
 to the operating system before ``emit`` returns: it survives the death of the process.
-Files are named ``<call_id>.<source>.jsonl`` in one directory.
+Files are named ``<call_id>.<source>.jsonl`` in one directory. A writer holds a shared lock on its file, which
+the kernel lets go of when it dies: so whoever comes after it can tell a dead writer from a slow one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import os
 from datetime import UTC, datetime
@@ -33,6 +36,7 @@ class EventSpool:
         self.path = directory / f"{call_id}.{source}.jsonl"
         self._seq = max((event.source_seq for event in read_events(self.path)), default=0)
         self._file = self.path.open("ab", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
         self._close_cut_line()
 
     def emit(self, event_type: EventType, **data: Any) -> Event:
@@ -75,3 +79,14 @@ def read_events(path: Path) -> Iterator[Event]:
             yield Event.from_json(json.loads(line))
         except ValueError:
             continue
+
+
+def left_by_the_dead(directory: Path, source: Source) -> Iterator[Path]:
+    """The files of one source that no living process writes to."""
+    for path in sorted(directory.glob(f"call_*.{source}.jsonl")):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield path

@@ -51,3 +51,34 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
     line = json.loads(capsys.readouterr().err)
     assert line["level"] == "error"
     assert "broken pipe" in line["exception"]
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_numbers_are_masked_wherever_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    """In lists and tables, in what another library says, and in the words of an exception."""
+    logs.configure()
+    logs.get_logger("test").info("seen", rooms=["call_+74951234567_x"], people={"caller": "+74951234567"})
+    logging.getLogger("library").warning("no route to %s", "+74951234567")
+    try:
+        raise ValueError("+74951234567 is busy")
+    except ValueError:
+        logs.get_logger("test").exception("call_failed")
+    printed = capsys.readouterr().err
+    assert "4951234567" not in printed
+    assert printed.count("+74*******67") >= 4
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_credentials_are_hidden_wherever_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library that quotes a token, or an error that quotes a key, puts neither into the log."""
+    logs.configure()
+    token = "eyJhbGciOiJIUzI1.eyJ2aWRlbyI6e30.c2lnbmF0dXJl"
+    logging.getLogger("livekit").warning("401 Unauthorized - invalid token: %s", token)
+    logs.get_logger("test").info(
+        "asked", header=f"Bearer tlk_{16 * 'a'}_{43 * 'b'}", note="whsec_" + 40 * "c"
+    )
+    printed = capsys.readouterr().err
+    assert "eyJ" not in printed
+    assert "tlk_" not in printed
+    assert "whsec_" not in printed
+    assert printed.count("***") == 3

@@ -77,7 +77,11 @@ def rule_notes(
         (kind.dispatch_rule_direct, kind.dispatch_rule_individual, kind.dispatch_rule_callee) if kind else ()
     )
     if any(one is not None and one.pin for one in pins):
-        yield Note((*path, "rule"), "every caller of its trunks is asked for the PIN, other rules or not.")
+        yield Note(
+            (*path, "rule"),
+            "every caller of its trunks is asked for the PIN, other rules or not, by livekit-sip; "
+            "the embedded bridge cannot ask and answers 501.",
+        )
     if rule.action is not None:
         yield from _action_notes(rule.action, (*path, "action"))
 

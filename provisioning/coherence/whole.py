@@ -12,29 +12,35 @@ from provisioning.coherence.trunks import trunk_notes, trunk_problems
 from provisioning.desired import desired_objects
 from provisioning.reading.problem import Note, Path, Problem
 from provisioning.rule_messages import RuleMessages
+from provisioning.sections.trunks import Trunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from provisioning.config import LineConfig
-    from provisioning.sections.trunks import Trunk
 
 _WIDEBAND = frozenset({"G722", "AMR-WB", "opus"})
 
 
-def check_coherence(config: LineConfig) -> tuple[list[Problem], list[Note]]:
-    """Every problem and every note of a file whose values are each well formed."""
+def check_coherence(config: LineConfig, *, unread: Sequence[str] = ()) -> tuple[list[Problem], list[Note]]:
+    """Every problem and every note of a file whose values are each well formed.
+
+    Args:
+        config: the file, or the part of it that could be read.
+        unread: names of trunks of the file that are not in config because their entries are wrong.
+    """
     trunks = [filled(trunk) for trunk in config.sip_trunks]
     rules = config.routing.inbound_rules
+    known = [*trunks, *(Trunk.model_construct(name=name) for name in unread)]
     problems: list[Problem] = []
     for n, trunk in enumerate(trunks):
         problems += trunk_problems(trunk, ("sip_trunks", n))
     for n, rule in enumerate(rules):
-        problems += rule_problems(rule, ("routing", "inbound_rules", n), trunks)
+        problems += rule_problems(rule, ("routing", "inbound_rules", n), known)
     problems += _twice([t.name for t in trunks], ("sip_trunks",), "trunk")
     problems += _twice([r.name for r in rules], ("routing", "inbound_rules"), "rule")
     problems += _outbound_problems(config, trunks)
-    if not problems:
+    if not problems and not unread:
         problems += conflict_problems(desired_objects(config))
     return problems, [] if problems else list(_notes(config, trunks))
 
@@ -49,6 +55,13 @@ def _notes(config: LineConfig, trunks: Sequence[Trunk]) -> Iterator[Note]:
     for n, rule in enumerate(config.routing.inbound_rules):
         yield from rule_notes(rule, ("routing", "inbound_rules", n), trunks, messages)
     yield from _codec_notes(config)
+    hooks = config.webhooks
+    if hooks.is_livekits_own and hooks.secret is not None:
+        yield Note(
+            ("webhooks", "secret"),
+            "LiveKit signs its own hook with livekit.api_key and api_secret; this secret is not used.",
+            fix="Leave it out here; each of webhooks.endpoints has a secret of its own.",
+        )
 
 
 def _twice(names: list[str], path: Path, what: str) -> Iterator[Problem]:

@@ -3,65 +3,75 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from provisioning.apply import apply_plan
+from provisioning.apply import ApplyResult, apply_plan
+from provisioning.commands.deletions import may_delete
 from provisioning.commands.frame import Screen, line_at, read, service_for
 from provisioning.lock import ApplyLock
 from provisioning.plan import make_plan
 from provisioning.refusals import RefusedError, refusals_of
 from provisioning.views.plan import plan_view
-from provisioning.views.words import BAD, DIM, GOOD, WARN, counted, line
+from provisioning.views.words import DIM, GOOD, counted, line
+from telephony.errors import LiveKitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from provisioning.apply import ApplyResult, Written
-    from provisioning.plan import Plan
+    from provisioning.apply import Written
+    from provisioning.config import LoadedConfig
+    from provisioning.plan import Change, Plan
+    from provisioning.sip_service import SipService
 
 _SHOWN_AT_MOST = 200
 
 
 async def apply(screen: Screen, config: Path, folder: Path | None, *, yes: bool, wait_s: float) -> int:
-    """Plan under the lock, ask before deleting, write, and tell what was written."""
+    """Plan, ask before deleting, plan again under the lock, write, and tell what was written."""
     loaded = read(config, screen, line=line_at(folder), notes=True)
     line_config = loaded.config
-    lock = ApplyLock(
-        line_config.livekit.url,
-        line_config.redis,
-        wait_s=wait_s,
-        on_wait=lambda: screen.aside("another apply is running; waiting for it to finish"),
-    )
-    async with service_for(loaded) as service, lock:
-        plan = make_plan(line_config, await service.list_all())
-        refusals = [loaded.placed(problem) for problem in refusals_of(line_config, plan)]
-        if refusals:
-            raise RefusedError(refusals)
-        screen.show(plan_view(loaded, plan, []))
-        if plan.deletions and not yes and not _may_delete(screen, plan):
+    async with service_for(loaded) as service:
+        shown = await _plan(loaded, service)
+        screen.show(plan_view(loaded, shown, []))
+        if not shown.changes:
+            result = ApplyResult(ids=dict(shown.ids))
+        elif not may_delete(screen, shown, yes=yes):
             return 1
-        with _progress(screen, plan) as on_change:
-            result = await apply_plan(service, plan, lock=lock, on_change=on_change)
+        else:
+            # Nobody is kept waiting by a question: the lock is taken once the answer is there.
+            lock = ApplyLock(
+                service,
+                wait_s=wait_s,
+                on_wait=lambda who: screen.aside(f"another apply is running ({who}); waiting for it"),
+            )
+            async with lock:
+                plan = await _plan(loaded, service)
+                if not yes and _names(plan.deletions) - _names(shown.deletions):
+                    raise LiveKitError(
+                        "somebody changed what there is meanwhile, and more would be deleted now.",
+                        fix="Run apply again to see it.",
+                        retryable=True,
+                    )
+                with _progress(screen, plan) as on_change:
+                    result = await apply_plan(service, plan, lock=lock, on_change=on_change)
     screen.give({"line": line_config.line, "server": line_config.livekit.url, **result.to_json()})
     _tell(screen, result)
     return 0
 
 
-def _may_delete(screen: Screen, plan: Plan) -> bool:
-    count = counted(len(plan.deletions), "object")
-    if screen.as_json or not sys.stdin.isatty():
-        screen.aside(f"nothing was applied: {count} would be deleted. Say --yes if that is meant.", BAD)
-        screen.give({"error": {"message": f"{count} would be deleted.", "fix": "Say --yes.", "problems": []}})
-        return False
-    if typer.confirm(f"Delete {count}?", default=False):
-        return True
-    screen.aside("nothing was applied", WARN)
-    return False
+async def _plan(loaded: LoadedConfig, service: SipService) -> Plan:
+    plan = make_plan(loaded.config, await service.list_all())
+    refusals = [loaded.placed(problem) for problem in refusals_of(loaded.config, plan)]
+    if refusals:
+        raise RefusedError(refusals)
+    return plan
+
+
+def _names(changes: list[Change]) -> set[str]:
+    return {change.id for change in changes}
 
 
 @contextlib.contextmanager
@@ -105,5 +115,3 @@ def _tell(screen: Screen, result: ApplyResult) -> None:
     )
     if result.gaps_ms:
         screen.say(f"Longest moment without service: {max(result.gaps_ms):.0f} ms.")
-    if not result.locked_for_all:
-        screen.aside("Redis was not reachable, so only this machine was kept from applying at the same time.")

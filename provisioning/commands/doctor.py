@@ -80,4 +80,10 @@ def _progress(screen: Screen) -> Iterator[Callable[[Check], None] | None]:
     columns = (TextColumn("  examining"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=screen.error_console, transient=True) as progress:
         task = progress.add_task("", total=len(CHECKS))
-        yield lambda check: progress.update(task, advance=1, description=check.title)
+        waiting = {check.id: check.title for check in CHECKS}
+
+        def on_done(check: Check) -> None:
+            waiting.pop(check.id, None)
+            progress.update(task, advance=1, description=next(iter(waiting.values()), ""))
+
+        yield on_done

@@ -7,10 +7,13 @@ told in one sentence too, and ``TRUNKLINE_DEBUG=1`` shows the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
@@ -23,12 +26,12 @@ from provisioning.reading.problem import Problem
 from provisioning.refusals import RefusedError
 from provisioning.running_line import RunningLine, running_line
 from provisioning.sip_service import SipService
-from provisioning.views.words import BAD, DIM, WARN, clean, line
+from provisioning.views.words import BAD, DIM, WARN, clean, line, wrapped
 from telephony.errors import ConfigError, TrunklineError
 from telephony.logs import configure_structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from rich.text import Text
 
@@ -84,7 +87,7 @@ class Screen:
         """Print a view; nothing when the output is JSON."""
         if not self.as_json:
             for text in lines:
-                self._out.print(text, soft_wrap=not self._out.is_terminal)
+                _print(self._out, text)
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line for people."""
@@ -92,7 +95,7 @@ class Screen:
 
     def aside(self, text: str, style: str = DIM) -> None:
         """Say something beside the result, on standard error; it does not disturb JSON."""
-        self._err.print(line((text, style)), soft_wrap=not self._err.is_terminal)
+        _print(self._err, line((text, style)))
 
     def give(self, value: dict[str, Any]) -> None:
         """Print the result as JSON; nothing when the output is for people."""
@@ -106,7 +109,7 @@ class Screen:
             return
         problems = error.problems if isinstance(error, ConfigProblemsError | RefusedError) else []
         if not problems:
-            self._err.print(line(("error: ", BAD), str(error)), soft_wrap=not self._err.is_terminal)
+            _print(self._err, line(("error: ", BAD), str(error)))
             return
         heading = str(error).splitlines()[0]
         self._err.print(line(("error: ", BAD), heading))
@@ -117,9 +120,9 @@ class Screen:
     def _problem(self, problem: Problem, file: str) -> None:
         bare = Problem(problem.path, problem.message)
         where = f"{file}{problem.position}: " if problem.position else ""
-        self._err.print(line("  ", (where, DIM), str(bare)), soft_wrap=not self._err.is_terminal)
+        _print(self._err, line("  ", (where, DIM), str(bare)))
         if problem.fix:
-            self._err.print(line("      ", (problem.fix, WARN)), soft_wrap=not self._err.is_terminal)
+            _print(self._err, line("      ", (problem.fix, WARN)))
 
 
 def error_json(error: TrunklineError) -> dict[str, Any]:
@@ -139,7 +142,8 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
     _quiet_logs()
     screen = Screen(output)
     try:
-        code = asyncio.run(work(screen))
+        with _stopped_as_by_ctrl_c():
+            code = asyncio.run(work(screen))
     except TrunklineError as error:
         screen.fail(error)
         code = error.exit_code
@@ -160,6 +164,19 @@ def run(output: Output, work: Callable[[Screen], Coroutine[Any, Any, int]]) -> N
         screen.fail(unforeseen)
         code = 1
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """A service manager's or a CI job's SIGTERM is a Ctrl-C: what was begun is finished, then it ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read(path: Path, screen: Screen, *, line: RunningLine | None = None, notes: bool = False) -> LoadedConfig:
@@ -203,6 +220,15 @@ def service_for(loaded: LoadedConfig) -> SipService:
         server.api_secret.get_secret_value(),
         timeout_s=server.connection_timeout,
     )
+
+
+def _print(console: Console, text: Text) -> None:
+    """Whole lines into files and pipes; on a terminal what is too long goes on below its own column."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    for part in wrapped(text, console):
+        console.print(part, no_wrap=True, crop=False, overflow="ignore")
 
 
 def _console(stream: Any) -> Console:

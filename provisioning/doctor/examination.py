@@ -103,11 +103,13 @@ async def _look(check: Check, patient: Patient) -> list[Finding]:
         async with asyncio.timeout(DEADLINE_S):
             return list(await check.look(patient))
     except TimeoutError:
-        return [problem(check.id, f"did not come to an end within {DEADLINE_S:g} s.")]
+        fix = f"See what is above it first, then `provision doctor --only {check.id}`."
+        return [problem(check.id, f"did not come to an end within {DEADLINE_S:g} s.", fix)]
     except TrunklineError as error:
         return [skipped(check.id, error.message, error.fix or "")]
     except Exception as error:
-        return [problem(check.id, f"the check itself failed: {type(error).__name__}: {error}.")]
+        text = f"the check itself failed: {type(error).__name__}: {error}."
+        return [problem(check.id, text, "That is a fault of the doctor's own: report it with this line.")]
 
 
 async def mend(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:

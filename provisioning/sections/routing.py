@@ -11,7 +11,7 @@ from provisioning.sections.section import Duration, Name, Number, Section, Text
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | int | float) else value
 
 
 Numbers = Annotated[

@@ -9,17 +9,22 @@ from rich.text import Text
 from provisioning.views.words import BAD, DIM, GOOD, STRONG, WARN, columns, line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from provisioning.carriers.pack import Fact, Pack
 
 _SURE = {"official": GOOD, "tested": GOOD, "field": WARN, "inferred": WARN, "unknown": BAD}
 
 
-def carriers_view(packs: Sequence[Pack]) -> Iterator[Text]:
+def carriers_view(packs: Sequence[Pack], used: Mapping[str, list[str]]) -> Iterator[Text]:
     """All carriers, one a line."""
     rows: list[Sequence[str | Text]] = [
-        (line((pack.id, STRONG)), pack.name, f"{len(_known(pack))} of {len(_facts(pack))} facts known")
+        (
+            line((pack.id, STRONG)),
+            pack.name,
+            f"{len(_known(pack))} of {len(_facts(pack))} facts known",
+            line((_used_words(used.get(pack.id, [])), GOOD)),
+        )
         for pack in packs
     ]
     yield from columns(rows, indent=0)
@@ -27,10 +32,12 @@ def carriers_view(packs: Sequence[Pack]) -> Iterator[Text]:
     yield line(("`provision carriers NAME` shows the facts with their sources.", DIM))
 
 
-def carrier_view(pack: Pack) -> Iterator[Text]:
+def carrier_view(pack: Pack, used: Sequence[str] = ()) -> Iterator[Text]:
     """One carrier with everything that is known, and not known."""
     yield line((pack.name, STRONG), f"  carrier: {pack.id}", (f"  sources read on {pack.checked}", DIM))
     yield line(pack.summary)
+    if used:
+        yield line((_used_words(used), GOOD))
     if pack.platforms:
         yield line(f"Platforms: {', '.join(pack.platforms)}; the file must say which (platform: …).")
     yield Text()
@@ -55,6 +62,10 @@ def carrier_view(pack: Pack) -> Iterator[Text]:
     if pack.page:
         yield Text()
         yield line(f"More: {pack.page}")
+
+
+def _used_words(trunks: Sequence[str]) -> str:
+    return f"used by {', '.join(trunks)}" if trunks else ""
 
 
 def _facts(pack: Pack) -> dict[str, Fact]:

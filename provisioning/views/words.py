@@ -11,7 +11,10 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rich.console import Console
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_GAP = re.compile(r" {2,}(?:fix: |ask: |→ )?")
 _LONGEST = 160
 
 GOOD, BAD, WARN, DIM, STRONG = "green", "red", "yellow", "dim", "bold"
@@ -53,6 +56,17 @@ def line(*parts: str | tuple[str, str]) -> Text:
         else:
             text.append(clean(part))
     return text
+
+
+def wrapped(text: Text, console: Console) -> list[Text]:
+    """A line for a terminal: what does not fit goes on below the last column, not below the first."""
+    left = text.plain[: console.width // 2]
+    hang = max((gap.end() for gap in _GAP.finditer(left)), default=0)
+    if text.cell_len <= console.width or hang > console.width // 2 - 2:
+        return list(text.wrap(console, console.width))
+    head, rest = text.divide([hang])
+    parts = rest.wrap(console, console.width - hang)
+    return [Text.assemble(head if n == 0 else " " * hang, part) for n, part in enumerate(parts)]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

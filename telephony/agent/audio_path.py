@@ -1,8 +1,9 @@
 """How a call's audio reaches the session: the one place that decides.
 
-Two ways. Where the job was told of a call's socket, the direct line to the bridge of this machine
-(``direct_path``); anywhere else the room's own tracks, which works behind any bridge. Nothing above this
-knows which it is: a way that cannot do something does nothing.
+Two ways. Where the job was told of a call's socket, or the phone of a call that is dialled names one in the
+room, the direct line to the bridge of this machine (``direct_path``); anywhere else the room's own tracks,
+which works behind any bridge. Nothing above this knows which it is: a way that cannot do something does
+nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from telephony.agent.direct_path import DirectPath
 from telephony.agent.hangup import DRAIN_S
+from telephony.agent.offered_line import dials_out, offered_link
 from telephony.agent.room_voice import RoomVoice
 from telephony.calls import job_attributes
 
@@ -92,6 +94,9 @@ async def attach(
         LinkError: the job was sent for by a call that is over.
     """
     name = ctx.job.attributes.get(job_attributes.LINK, "")
+    if not name and settings.links is not None and dials_out(ctx.job.metadata):
+        await ctx.connect()
+        name = await offered_link(ctx.room, settings.link)
     if name:
         return await DirectPath.attach(session, ctx, settings.link(name), room_options(audio=False))
     voice = RoomVoice(ctx.room, ctx.connect)

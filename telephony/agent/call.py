@@ -388,6 +388,10 @@ class Call:
         if self._caller is None or participant.identity != self._caller.identity:
             return
         ending = caller_left(participant.disconnect_reason, handed_over=self._handed_over)
+        if ending.by == "line" and self._path is not None and self._path.brings_keys:
+            # On the direct line the caller is no further than the bridge, which tells when he is gone.
+            log.info("caller_not_in_room", cause=ending.cause)
+            return
         # A caller who is put out of the room by our own hanging up has not lost the line.
         self.end(self._hanging_up if self._hanging_up and ending.by == "line" else ending)
 

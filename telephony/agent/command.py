@@ -68,7 +68,13 @@ async def serve(server: AgentServer, settings: AgentSettings, noise: NoiseFilter
     from telephony.agent.watchdog import Watchdog
 
     asked = _end_asked()
-    watchdog = Watchdog(server, url=settings.url, api_key=settings.api_key, api_secret=settings.api_secret)
+    watchdog = Watchdog(
+        server,
+        url=settings.url,
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+        notes=settings.journals,
+    )
     server.on("worker_registered", lambda worker_id, _: _registered(server, settings, worker_id))
     sweep(settings.journals)
     clips = asyncio.create_task(make_missing(settings), name="spoken_clips")

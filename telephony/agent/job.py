@@ -11,11 +11,13 @@ import os
 from typing import TYPE_CHECKING
 
 from telephony import logs
+from telephony.agent import orphans
+from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
 from telephony.agent.hangup import HangUp
+from telephony.agent.rehearsal import rehearse
 from telephony.agent.room import delete_room
 from telephony.agent.settings import AgentSettings
-from telephony.assistants.loader import load_assistant
 from telephony.errors import TrunklineError
 from telephony.logs import get_logger
 
@@ -26,6 +28,7 @@ log = get_logger(__name__)
 
 _SETTINGS = "settings"
 _CALL = "call"
+_SHELF = "assistants"
 
 
 def prewarm(process: JobProcess) -> None:
@@ -35,8 +38,15 @@ def prewarm(process: JobProcess) -> None:
         settings = process.userdata[_SETTINGS] = AgentSettings.from_environment()
         # ctx.api reads it, and the dispatcher is no livekit-server.
         os.environ["LIVEKIT_URL"] = settings.url
+        shelf = process.userdata[_SHELF] = AssistantShelf(settings.assistant_directories)
     except Exception as error:
         log.error("settings_not_read", reason=str(error))
+        return
+    try:
+        rehearse(shelf.get(settings.line.assistants.default), settings.data)
+    except TrunklineError as error:
+        # Said to the call that asks for it; others may be for another assistant.
+        log.info("not_rehearsed", reason=str(error))
 
 
 async def entrypoint(ctx: JobContext) -> None:
@@ -45,7 +55,9 @@ async def entrypoint(ctx: JobContext) -> None:
     try:
         settings = ctx.proc.userdata.get(_SETTINGS) or AgentSettings.from_environment()
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
-        assistant = load_assistant(name, settings.assistant_directories)
+        orphans.note(settings.journals, ctx.job)
+        shelf = ctx.proc.userdata.get(_SHELF) or AssistantShelf(settings.assistant_directories)
+        assistant = shelf.get(name)
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
         await call.begin()
     except TrunklineError as error:
@@ -64,6 +76,9 @@ async def on_session_end(ctx: JobContext) -> None:
     call = ctx.proc.userdata.get(_CALL)
     if isinstance(call, Call):
         await call.finish()
+    settings = ctx.proc.userdata.get(_SETTINGS)
+    if isinstance(settings, AgentSettings):
+        orphans.settle(settings.journals, ctx.job.id)
 
 
 def assistant_name(metadata: str, default: str) -> str:

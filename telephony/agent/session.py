@@ -8,6 +8,7 @@ an assistant wants them back; its adaptive ones need a cloud.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import AgentSession, APIConnectOptions, TurnHandlingOptions
@@ -24,6 +25,8 @@ MAX_ENDPOINTING_S = 1.2
 """Longest wait for a turn's end."""
 INTERRUPTION_S = 0.2
 """Speech of the caller that stops the agent, where no handler decides."""
+INTERRUPTION_VARIABLE = "TRUNKLINE_INTERRUPTION_S"
+"""Names another length in the environment, for measurements: the shorter, the more a cough interrupts."""
 NEVER_S = 86_400.0
 """Speech that no call has: livekit-agents interrupts nothing by itself."""
 FALSE_INTERRUPTION_S = 1.0
@@ -46,6 +49,7 @@ def phone_session(
         turns: who decides on interruptions; None to leave them to livekit-agents.
     """
     handled = turns is not None and assistant.turns.enabled
+    least_s = float(os.environ.get(INTERRUPTION_VARIABLE) or INTERRUPTION_S)
     return AgentSession(
         stt=providers.stt,
         llm=providers.llm,
@@ -57,7 +61,7 @@ def phone_session(
             interruption={
                 "enabled": True,
                 "mode": "vad",
-                "min_duration": NEVER_S if handled else INTERRUPTION_S,
+                "min_duration": NEVER_S if handled else least_s,
                 "resume_false_interruption": not handled,
                 "false_interruption_timeout": FALSE_INTERRUPTION_S,
                 # What is said into words that must be heard is kept, and heard after them.

@@ -4,7 +4,8 @@ When a job process is killed or crashes, livekit-server notices after some twent
 behind room audio not at all. The worker sees it at once: it sends for another job, which goes on where
 the first one stopped, and ends the room where none begins in time. Both within ``RESCUE_S``.
 
-On the direct line the bridge sees it sooner than the worker does, and does the same.
+On the direct line the bridge sees it sooner than the worker does, and does the same. Where the worker has
+died with its jobs, the next one takes their calls over (``orphans``).
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from livekit import api
 from livekit.agents.ipc.job_executor import JobStatus
 from livekit.protocol.models import ParticipantInfo
 
+from telephony.agent import orphans
 from telephony.agent.hangup import HangUp
 from telephony.agent.room import delete_room
 from telephony.calls import job_attributes
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
     from livekit.agents import AgentServer
     from livekit.agents.ipc.job_executor import JobExecutor
     from livekit.protocol import agent as wire
@@ -31,6 +36,12 @@ log = get_logger(__name__)
 
 RESCUE_S = 1.7
 """How long another job may take to begin; then the room is ended."""
+
+ADOPTION_S = 8.0
+"""The same for the jobs of a worker that died: the new one has processes to start first."""
+
+ORPHANED_S = 3.0
+"""How long the processes of a worker that died may take to notice it."""
 
 MAX_DEATHS = 3
 """Jobs of one call that may die."""
@@ -47,16 +58,23 @@ class Watchdog:
         url: livekit-server.
         api_key: its key.
         api_secret: the key's secret.
+        notes: where jobs note themselves.
     """
 
-    def __init__(self, server: AgentServer, *, url: str, api_key: str, api_secret: str) -> None:
+    def __init__(self, server: AgentServer, *, url: str, api_key: str, api_secret: str, notes: Path) -> None:
         self._server = server
+        self._notes = notes
         self._credentials = (url, api_key, api_secret)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._adoption: asyncio.Task[None] | None = None
         server.on("worker_started", lambda: self._attach(server))
+        server.on("worker_registered", lambda *_: self._adopt_once())
 
     async def aclose(self) -> None:
         """Wait for calls that are being rescued; each has its limit."""
+        if self._adoption is not None:
+            self._adoption.cancel()
+            await asyncio.gather(self._adoption, return_exceptions=True)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _attach(self, server: AgentServer) -> None:
@@ -69,14 +87,31 @@ class Watchdog:
         if job is None or process.status is not JobStatus.FAILED:
             return
         log.error("job_died", job_id=job.job.id, room_sid=job.job.room.sid)
-        task = asyncio.create_task(self._rescue(job.job))
+        orphans.settle(self._notes, job.job.id)
+        self._spawn(self._rescue(job.job, RESCUE_S))
+
+    def _adopt_once(self) -> None:
+        """After the first registration, not after each time that the server was away."""
+        if self._adoption is None:
+            self._adoption = asyncio.create_task(self._adopt())
+
+    async def _adopt(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ORPHANED_S
+        while loop.time() < until:
+            for job in orphans.adopt(self._notes):
+                self._spawn(self._rescue(job, ADOPTION_S))
+            await asyncio.sleep(_LOOK_S)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _rescue(self, job: wire.Job) -> None:
+    async def _rescue(self, job: wire.Job, limit_s: float) -> None:
         async with api.LiveKitAPI(*self._credentials) as client:
             try:
-                async with asyncio.timeout(RESCUE_S):
+                async with asyncio.timeout(limit_s):
                     if await self._goes_on(client, job):
                         return
             except (api.ServerError, aiohttp.ClientError, TimeoutError) as error:

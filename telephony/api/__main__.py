@@ -65,7 +65,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 async def _migrate(settings: ApiSettings) -> None:
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, statement_timeout_s=None)
     try:
         await schema.upgrade(database)
     finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from telephony.api.cli_frame import (
     ApiOption,
@@ -25,6 +26,8 @@ from telephony.api.cli_frame import (
 from telephony.api.timeline import clock, timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from telephony.api.client import Client
 
 app = typer.Typer(
@@ -71,8 +74,9 @@ def calls(
             put_json(page)
             return
         put_table(
-            ("began", "call", "", "from", "to", "state", "ended by", "talk"),
+            ("began, UTC", "call", "from → to", "became", "ended by", "length"),
             (_row(call) for call in page["calls"]),
+            whole=("began, UTC", "call", "length"),
         )
 
     ask(api, data, work)
@@ -81,11 +85,9 @@ def calls(
 def _row(call: dict[str, Any]) -> tuple[object, ...]:
     duration = call["duration_ms"]
     return (
-        moment(call["started_at"] or call["created_at"]),
+        moment(call["started_at"] or call["created_at"])[5:],
         call["id"],
-        "→" if call["direction"] == "inbound" else "←",
-        call["from_number"],
-        call["to_number"],
+        f"{call['from_number'] or 'unknown'} → {call['to_number'] or 'unknown'}",
         call["outcome"] or call["state"],
         call["ended_by"],
         "" if duration is None else f"{duration / 1000:.1f} s",
@@ -130,46 +132,75 @@ def _head(call: dict[str, Any]) -> None:
         (call.get(name) or {}).get("e164") or (call.get(name) or {}).get("as_sent") for name in ("from", "to")
     ]
     put(f"[bold]{shown(call['id'])}[/bold]  {shown(ends[0] or 'unknown')} → {shown(ends[1] or 'unknown')}")
-    facts = [call["direction"], moment(call["started_at"])]
-    facts += [
-        f"{name} {call[name]}" for name in ("assistant", "codec", "audio_path", "trunk_id") if call.get(name)
-    ]
+    facts = [call["direction"], f"{moment(call['started_at'])} UTC", call["outcome"] or call["state"]]
+    duration = call["duration_ms"]
+    facts += [] if duration is None else [f"{duration / 1000:.1f} s"]
+    facts += [f"{name} {call[name]}" for name in ("assistant", "trunk_id") if call.get(name)]
     put(f"[dim]{shown(', '.join(facts))}[/dim]\n")
 
 
 def _lines(call: dict[str, Any], events: list[dict[str, Any]]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(no_wrap=True)
+    rows.add_column(ratio=1, overflow="fold")
+    rows.add_column(justify="right", no_wrap=True)
     for line in timeline(call, events):
         colour = _COLOURS[line.kind]
-        remark = f"  [dim]{shown(line.remark)}[/dim]" if line.remark else ""
-        who = f"{line.who:>7}"
-        console.print(
-            f"[dim]{clock(line.at_s)}[/dim]  [{colour}]{shown(who)}  {shown(line.text)}[/{colour}]{remark}"
+        remark = f"\n[dim]{shown(line.remark)}[/dim]" if line.remark else ""
+        rows.add_row(
+            clock(line.at_s),
+            f"[{colour}]{shown(line.who)}[/{colour}]",
+            f"[{colour}]{shown(line.text)}[/{colour}]{remark}",
+            f"[dim]{shown(line.wait)}[/dim]",
         )
+    Console(highlight=False).print(rows)
 
 
 def _tail(call: dict[str, Any]) -> None:
-    parts = []
-    quality = call.get("quality")
-    if quality:
-        named = (("mos", "MOS", ""), ("loss_percent", "loss", " %"), ("jitter_ms", "jitter", " ms"))
-        parts.append(
-            ", ".join(f"{name} {quality[key]:g}{unit}" for key, name, unit in named if key in quality)
-        )
-    if call.get("cost"):
-        parts.append(f"cost {call['cost']['total_micros'] / 1e6:.4f} {call['cost']['currency']}")
-    fields = call.get("fields") or {}
-    parts += [f"{name}: {value['value']}" for name, value in fields.items()]
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold")
+    for name, text in _facts(call):
+        rows.add_row(name, shown(text))
+    if rows.row_count:
+        put("")
+        Console(highlight=False).print(rows)
+
+
+def _facts(call: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is known of a call besides what happened when: name and text."""
+    for name, field in (call.get("fields") or {}).items():
+        sure = f", {100 * field['confidence']:.0f} % sure" if field.get("confidence") is not None else ""
+        turn = f", turn {field['turn']}" if field.get("turn") is not None else ""
+        yield name, f"{field['value']}{sure}{turn}"
     if call.get("missing_fields"):
-        parts.append(f"missing: {', '.join(call['missing_fields'])}")
+        yield "missing", ", ".join(call["missing_fields"])
+    quality = call.get("quality") or {}
+    named = (("mos", "MOS", ""), ("loss_percent", "loss", " %"), ("jitter_ms", "jitter", " ms"))
+    measured = [f"{name} {quality[key]:g}{unit}" for key, name, unit in named if key in quality]
+    if measured:
+        yield "audio", ", ".join(measured)
+    for entry in call.get("usage") or []:
+        amounts = [f"{entry[key]:g} {unit}" for key, unit in _AMOUNTS if entry.get(key)]
+        yield f"{entry['kind']}", f"{entry['provider']} {entry['model']}: {', '.join(amounts)}"
+    if call.get("cost"):
+        yield "cost", f"{call['cost']['total_micros'] / 1e6:.4f} {call['cost']['currency']}"
+    for each in call.get("recordings") or []:
+        yield "recording", f"{each['id']} ({each['status']})"
     if call.get("missing_events"):
-        parts.append(f"events never received: {json.dumps(call['missing_events'])}")
-    parts += [f"recording {each['id']} ({each['status']})" for each in call.get("recordings") or []]
-    if parts:
-        put("\n[dim]" + "[/dim]\n[dim]".join(shown(part) for part in parts) + "[/dim]")
+        yield "events never received", json.dumps(call["missing_events"])
 
 
-@app.command()
+_AMOUNTS = (
+    ("audio_s", "s of audio"),
+    ("characters", "characters"),
+    ("input_tokens", "tokens in"),
+    ("output_tokens", "tokens out"),
+)
+
+
+@app.command(epilog="Example: trunkline calls watch call_abcDEF123456 | jq .type")
 def watch(call_id: CallArgument, api: ApiOption = None, data: DataOption = None) -> None:
     """Follow a call's events as they happen, one JSON object a line."""
 
@@ -180,7 +211,7 @@ def watch(call_id: CallArgument, api: ApiOption = None, data: DataOption = None)
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline calls transcript call_abcDEF123456")
 def transcript(
     call_id: CallArgument,
     api: ApiOption = None,
@@ -200,7 +231,7 @@ def transcript(
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline calls recording call_abcDEF123456 --to call.ogg")
 def recording(
     call_id: CallArgument,
     to: Annotated[Path, typer.Option("--to", help="The file to write.")],
@@ -216,7 +247,7 @@ def recording(
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline calls delete call_abcDEF123456 --yes")
 def delete(
     call_id: CallArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

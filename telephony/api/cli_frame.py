@@ -62,11 +62,13 @@ def put_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def put_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; whatever stands in it cannot drive the terminal."""
+def put_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()
+) -> None:
+    """A table; whatever stands in it cannot drive the terminal. Columns in ``whole`` are never broken."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
     count = 0
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))

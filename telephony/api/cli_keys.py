@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog="Example: trunkline keys -o json")
 def keys(
     context: typer.Context,
     api: ApiOption = None,
@@ -84,7 +84,7 @@ def create(
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline keys revoke fooexampleid2345")
 def revoke(
     key_id: Annotated[str, typer.Argument(help="A key's id.")],
     api: ApiOption = None,

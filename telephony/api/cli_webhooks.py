@@ -39,7 +39,7 @@ TypesOption = Annotated[list[str] | None, typer.Option("--type", help="Such as c
 _FORWARD_S = 15.0
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog="Example: trunkline webhooks -o json")
 def webhooks(
     context: typer.Context,
     api: ApiOption = None,
@@ -102,13 +102,13 @@ def create(
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks enable whe_…")
 def enable(endpoint_id: EndpointArgument, api: ApiOption = None, data: DataOption = None) -> None:
     """Switch an endpoint on again; what it missed: trunkline webhooks replay."""
     _change(endpoint_id, {"enabled": True}, api, data)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks disable whe_…")
 def disable(endpoint_id: EndpointArgument, api: ApiOption = None, data: DataOption = None) -> None:
     """Switch an endpoint off; what waits for it becomes dead letters."""
     _change(endpoint_id, {"enabled": False}, api, data)
@@ -122,7 +122,7 @@ def _change(endpoint_id: str, body: dict[str, Any], api: str | None, data: Any) 
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks delete whe_…")
 def delete(endpoint_id: EndpointArgument, api: ApiOption = None, data: DataOption = None) -> None:
     """Remove an endpoint with its queue and its history."""
 
@@ -133,7 +133,7 @@ def delete(endpoint_id: EndpointArgument, api: ApiOption = None, data: DataOptio
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks rotate whe_… --overlap 48")
 def rotate(
     endpoint_id: EndpointArgument,
     overlap: Annotated[float, typer.Option(min=0, help="Hours the old secret goes on signing too.")] = 24,
@@ -151,13 +151,13 @@ def rotate(
     ask(api, data, work)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks secret")
 def secret() -> None:
     """Make a signing secret for the operator's file."""
     put_json(new_secret())
 
 
-@app.command("test")
+@app.command("test", epilog="Example: trunkline webhooks test whe_…")
 def send_test(
     endpoint_id: EndpointArgument,
     api: ApiOption = None,
@@ -182,7 +182,7 @@ def send_test(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: trunkline webhooks deliveries --status dead -o json")
 def deliveries(
     endpoint_id: Annotated[str | None, typer.Option("--endpoint")] = None,
     call_id: Annotated[str | None, typer.Option("--call")] = None,

@@ -48,6 +48,9 @@ AGENTLESS_AFTER_S = 10.0
 ABANDONED_AFTER_S = 6.0
 """How long agents are left in the room of a call that has ended."""
 
+GHOSTS_AFTER_S = 20.0
+"""The same where callers of calls that have ended are still listed, as after a death of livekit-server."""
+
 _AT_ONCE = 8
 _SIP, _AGENT = "SIP", "AGENT"
 
@@ -70,6 +73,13 @@ class Room:
     def only_agents(self) -> bool:
         """Whether agents are there, and nobody for whom they could be."""
         return self.has_agent and all(person["kind"] == _AGENT for person in self.people)
+
+    @property
+    def only_of_calls(self) -> bool:
+        """Whether nobody is there who has not come by telephone or for somebody who has."""
+        kinds = [person["kind"] for person in self.people]
+        callers, agents = kinds.count(_SIP), kinds.count(_AGENT)
+        return callers == len(self.call_ids) and callers + agents == len(kinds)
 
     @property
     def lonely_caller(self) -> str | None:
@@ -116,8 +126,9 @@ def compare(
         if room.lonely_caller and name in had_agent:
             key = f"agentless {name}"
             findings.append(Finding("agentless", key, room.lonely_caller, name, AGENTLESS_AFTER_S))
-        if room.only_agents and name in over:
-            findings.append(Finding("abandoned", f"abandoned {name}", None, name, ABANDONED_AFTER_S))
+        if room.only_of_calls and name in over:
+            after_s = ABANDONED_AFTER_S if room.only_agents else GHOSTS_AFTER_S
+            findings.append(Finding("abandoned", f"abandoned {name}", None, name, after_s))
     return findings
 
 
@@ -139,7 +150,7 @@ class Reconciler:
                 open_calls = await calls.open_calls(connection)
             self._metrics.open_calls.set(len(open_calls))
             rooms = await self._rooms()
-            over = await self._over(rooms)
+            over = await self._over(rooms, {row.call_id for row in open_calls})
             await self._tell_what_is_new(open_calls, rooms)
         except (LiveKitError, StoreError) as error:
             log.warning("reconcile_postponed", reason=error.message)
@@ -161,12 +172,16 @@ class Reconciler:
         found = await asyncio.gather(*(look(name) for name in names))
         return {room.name: room for room in found}
 
-    async def _over(self, rooms: Mapping[str, Room]) -> set[str]:
-        names = [name for name, room in rooms.items() if room.only_agents]
-        if not names:
+    async def _over(self, rooms: Mapping[str, Room], still_open: Set[str]) -> set[str]:
+        """Rooms whose calls have all ended, those of the callers that are listed there included."""
+        suspects = {name: room for name, room in rooms.items() if room.only_of_calls}
+        if not suspects:
             return set()
+        listed = [call_id for room in suspects.values() for call_id in room.call_ids]
         async with self._database.read() as connection:
-            return await calls.rooms_of_ended_calls(connection, names)
+            over = await calls.rooms_of_ended_calls(connection, list(suspects))
+            ended = set(await calls.known(connection, listed)) - still_open
+        return {name for name in over if ended.issuperset(suspects[name].call_ids)}
 
     async def _tell_what_is_new(self, open_calls: Sequence[OpenCall], rooms: Mapping[str, Room]) -> None:
         """Account for callers that the record does not know, or knows less far than they are."""

@@ -94,14 +94,15 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
         ConfigError: a value cannot be used; it names the variable or the field of the file.
     """
     data = Path(env.get("TRUNKLINE_DATA") or "var/api")
+    section = config.api if config else None
     livekit = config.livekit if config else None
     secret = livekit.api_secret.get_secret_value() if livekit and livekit.api_secret else ""
     return ApiSettings(
         data=data,
-        database_url=env.get("TRUNKLINE_DATABASE_URL") or f"sqlite:///{data / 'record.db'}",
+        database_url=env.get("TRUNKLINE_DATABASE_URL") or _database_url(config, data),
         recordings=_recordings(config, data),
-        host=env.get("TRUNKLINE_API_HOST") or "127.0.0.1",
-        port=int(_number(env, "TRUNKLINE_API_PORT", DEFAULT_PORT, most=65535)),
+        host=env.get("TRUNKLINE_API_HOST") or (section.host if section else "127.0.0.1"),
+        port=int(_number(env, "TRUNKLINE_API_PORT", section.port if section else DEFAULT_PORT, most=65535)),
         ready_file=Path(env["TRUNKLINE_API_READY_FILE"]) if env.get("TRUNKLINE_API_READY_FILE") else None,
         spool=Path(env["TRUNKLINE_SPOOL"]) if env.get("TRUNKLINE_SPOOL") else None,
         livekit_url=env.get("LIVEKIT_URL") or (livekit.url if livekit else ""),
@@ -110,9 +111,11 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
         endpoints=_endpoints(config),
         sender=_sender(config),
         attempt_timeout_s=_attempt_timeout_s(config),
-        guard=AddressGuard(_networks(env)),
-        prices=_prices(env),
-        keep_calls_days=_number(env, "TRUNKLINE_KEEP_CALLS_DAYS", None),
+        guard=AddressGuard(_networks(config, env)),
+        prices=_prices(config, env),
+        keep_calls_days=_number(
+            env, "TRUNKLINE_KEEP_CALLS_DAYS", _days(section.keep_calls if section else None)
+        ),
         requests_per_minute=int(_number(env, "TRUNKLINE_REQUESTS_PER_MINUTE", 600) or 600),
     )
 
@@ -130,18 +133,29 @@ def _number(env: Mapping[str, str], name: str, otherwise: Any, *, most: float = 
     return value
 
 
-def _networks(env: Mapping[str, str]) -> Any:
-    texts = [text.strip() for text in env.get("TRUNKLINE_WEBHOOK_NETWORKS", "").split(",") if text.strip()]
+def _days(seconds: float | None) -> float | None:
+    return seconds / 86_400 if seconds else None
+
+
+def _database_url(config: LineConfig | None, data: Path) -> str:
+    stated = config.api.database_url if config else None
+    return stated.get_secret_value() if stated else f"sqlite:///{data / 'record.db'}"
+
+
+def _networks(config: LineConfig | None, env: Mapping[str, str]) -> Any:
+    name = "TRUNKLINE_WEBHOOK_NETWORKS"
+    texts = [text.strip() for text in env.get(name, "").split(",") if text.strip()]
+    if not texts and config is not None:
+        name, texts = "webhooks.allowed_networks", [str(each) for each in config.webhooks.allowed_networks]
     try:
         return networks(texts)
     except ValueError as error:
-        raise ConfigError(
-            f"{error}.", field="TRUNKLINE_WEBHOOK_NETWORKS", fix="Write networks such as 10.0.0.0/8."
-        ) from error
+        raise ConfigError(f"{error}.", field=name, fix="Write networks such as 10.0.0.0/8.") from error
 
 
-def _prices(env: Mapping[str, str]) -> PriceTable:
-    name = env.get("TRUNKLINE_PRICES_FILE")
+def _prices(config: LineConfig | None, env: Mapping[str, str]) -> PriceTable:
+    stated = config.api.prices_file if config else None
+    name = env.get("TRUNKLINE_PRICES_FILE") or stated
     if not name:
         return PriceTable()
     import yaml
@@ -151,7 +165,8 @@ def _prices(env: Mapping[str, str]) -> PriceTable:
         return PriceTable.model_validate(yaml.safe_load(Path(name).read_text()) or {})
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ConfigError(
-            f"The price table {name} cannot be read: {error}", field="TRUNKLINE_PRICES_FILE"
+            f"The price table {name} cannot be read: {error}",
+            field="TRUNKLINE_PRICES_FILE" if name != stated else "api.prices_file",
         ) from error
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     _Teller = Callable[[Mapping[str, Any]], str]
 
@@ -19,12 +19,16 @@ Kind = Literal["caller", "agent", "sip", "note", "end"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a timeline: seconds since the call began, who or what, the text, and a remark."""
+    """One line of a timeline.
+
+    ``at_s``: seconds since the call began. ``wait``: how long it was waited for. ``remark``: the rest.
+    """
 
     at_s: float
     kind: Kind
     who: str
     text: str
+    wait: str = ""
     remark: str = ""
 
 
@@ -38,61 +42,90 @@ def timeline(call: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> li
     start = datetime.fromisoformat(call.get("started_at") or call["created_at"])
     lines = []
     for event in events:
-        shown = _show(event)
-        if shown is None:
-            continue
-        kind, who, text, remark = shown
-        data = event["data"]
-        when = (data.get("started_at") if event["type"] == "turn.completed" else None) or event["timestamp"]
-        at_s = (datetime.fromisoformat(when) - start).total_seconds()
-        late = "late" if event["late"] and event["type"] != "call.amended" else ""
-        lines.append(
-            Line(at_s, kind, who, printable(text), ", ".join(part for part in (remark, late) if part))
-        )
+        for shown in _show(event):
+            when = datetime.fromisoformat(shown.at or event["timestamp"])
+            late = "late" if event["late"] and event["type"] != "call.amended" else ""
+            remark = ", ".join(part for part in (shown.remark, late) if part)
+            at_s = (when - start).total_seconds()
+            wait = f"{1000 * at_s:.0f} ms" if shown.since_start else shown.wait
+            lines.append(Line(at_s, shown.kind, shown.who, printable(shown.text), wait, remark))
     return sorted(lines, key=lambda line: (line.kind == "end", line.at_s))
 
 
-def _show(event: Mapping[str, Any]) -> tuple[Kind, str, str, str] | None:
-    """How an event is told; None for what only machines want to know."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    kind: Kind
+    who: str
+    text: str
+    wait: str = ""
+    remark: str = ""
+    at: str | None = None
+    """When it was, where that is not the event's own time."""
+    since_start: bool = False
+    """Whether the time since the call's start is what was waited."""
+
+
+def _show(event: Mapping[str, Any]) -> Iterator[_Shown]:
+    """How an event is told; not at all what only machines want to know."""
     data, event_type = event["data"], event["type"]
     if event_type == "turn.completed":
-        who = data.get("who", "unknown")
-        kind: Kind = "agent" if who == "agent" else "caller"
-        return kind, who, str(data.get("text", "")), _turn_remark(data)
-    if event_type in _SIP:
-        return "sip", "sip", _SIP[event_type](data), ""
-    if event_type in _NOTES:
-        return "note", "·", _NOTES[event_type](data), ""
-    if event_type == "call.ended":
-        return "end", "end", f"{data['cause']}", f"{data['outcome']}, by {data['ended_by']}"
-    return None
+        yield _turn(data)
+    elif event_type == "call.ringing":
+        if data.get("invite_at"):
+            yield _Shown("sip", "sip", f"INVITE {_ends(data)}", at=data["invite_at"])
+            yield _Shown("sip", "sip", "180 Ringing", since_start=True)
+        else:
+            yield _Shown("sip", "sip", f"rings: {_ends(data)}")
+    elif event_type == "call.answered":
+        how = ", ".join(str(data[name]) for name in ("codec", "audio_path") if data.get(name))
+        yield _Shown("sip", "sip", f"200 OK: {how}" if how else "200 OK", since_start=True)
+    elif event_type == "call.reported" and event.get("source") == "bridge":
+        yield from _hung_up(data)
+    elif event_type in _SIP:
+        yield _Shown("sip", "sip", _SIP[event_type](data))
+    elif event_type in _NOTES:
+        text = _NOTES[event_type](data)
+        if text:
+            yield _Shown("note", "·", text)
+    elif event_type == "call.ended":
+        yield _Shown("end", "end", f"{data['cause']}", remark=f"{data['outcome']}, by {data['ended_by']}")
 
 
-def _turn_remark(data: Mapping[str, Any]) -> str:
+def _turn(data: Mapping[str, Any]) -> _Shown:
+    who = data.get("who", "unknown")
     parts = []
-    if data.get("latency_ms") is not None:
-        parts.append(f"after {data['latency_ms']:.0f} ms")
-        split = data.get("latency") or {}
-        named = (
-            ("end_of_turn_ms", "turn"),
-            ("transcription_ms", "stt"),
-            ("llm_ms", "llm"),
-            ("tts_ms", "tts"),
-        )
-        stages = [f"{name} {split[key]:.0f}" for key, name in named if split.get(key)]
-        if stages:
-            parts.append("(" + ", ".join(stages) + ")")
     if data.get("interrupted"):
-        parts.append("interrupted")
-    return " ".join(parts)
+        word = data.get("interrupted_at")
+        parts.append(f"interrupted at “{printable(str(word))}”" if word else "interrupted")
+    split = data.get("latency") or {}
+    named = (("end_of_turn_ms", "turn"), ("transcription_ms", "stt"), ("llm_ms", "llm"), ("tts_ms", "tts"))
+    stages = [f"{name} {split[key]:.0f}" for key, name in named if split.get(key) is not None]
+    if stages:
+        parts.append(" ".join(stages))
+    latency = data.get("latency_ms")
+    return _Shown(
+        "agent" if who == "agent" else "caller",
+        who,
+        str(data.get("text", "")),
+        "" if latency is None else f"{latency:.0f} ms",
+        ", ".join(parts),
+        data.get("started_at"),
+    )
 
 
-def _ringing(data: Mapping[str, Any]) -> str:
-    return f"rings: {data.get('from', 'unknown')} → {data.get('to', 'unknown')}"
+def _hung_up(data: Mapping[str, Any]) -> Iterator[_Shown]:
+    if data.get("fact") != "call.ended":
+        return
+    if data.get("sip_status") == 487:
+        yield _Shown("sip", "sip", "CANCEL from the caller, 487")
+    elif data.get("ended_by") == "caller":
+        yield _Shown("sip", "sip", "BYE from the caller")
+    else:
+        yield _Shown("sip", "sip", "BYE to the caller")
 
 
-def _answered(data: Mapping[str, Any]) -> str:
-    return " ".join(["answered", *(str(data[name]) for name in ("codec", "audio_path") if data.get(name))])
+def _ends(data: Mapping[str, Any]) -> str:
+    return f"{data.get('from', 'unknown')} → {data.get('to', 'unknown')}"
 
 
 def _refused(data: Mapping[str, Any]) -> str:
@@ -100,32 +133,55 @@ def _refused(data: Mapping[str, Any]) -> str:
     return f"refused with {data.get('sip_status', '?')}: {data.get('sentence', '')}{field}"
 
 
-def _dialling(data: Mapping[str, Any]) -> str:
-    return f"dials {data.get('to', 'unknown')}"
+def _agent(data: Mapping[str, Any]) -> str:
+    if data.get("resumed"):
+        return "another agent takes over"
+    version = f" ({data['config_version']})" if data.get("config_version") else ""
+    return f"the agent is there: {data.get('assistant', 'unknown')}{version}"
+
+
+def _fields(data: Mapping[str, Any]) -> str:
+    told = []
+    for name, field in data.get("fields", {}).items():
+        if field.get("value") is None:
+            told.append(f"{name} is open again")
+        else:
+            sure = f" ({100 * field['confidence']:.0f} %)" if field.get("confidence") is not None else ""
+            told.append(f"{name} = {field['value']}{sure}")
+    return "noted " + ", ".join(told) if told else ""
+
+
+def _tool(data: Mapping[str, Any]) -> str:
+    result = data.get("result")
+    if isinstance(result, dict):
+        result = ", ".join(f"{name}: {value}" for name, value in result.items() if name != "text")
+    return f"tool {data.get('name')}" + (f" → {str(result)[:120]}" if result else "")
+
+
+def _transferred(data: Mapping[str, Any]) -> str:
+    if data.get("ok") is False:
+        return f"not handed over to {data.get('to')}: {data.get('cause', 'it failed')}"
+    return f"handed over to {data.get('to')}"
 
 
 _SIP: dict[str, _Teller] = {
-    "call.ringing": _ringing,
-    "call.answered": _answered,
     "call.refused": _refused,
-    "call.dialling": _dialling,
+    "call.dialling": lambda data: f"INVITE to {data.get('to', 'unknown')}",
     "call.requested": lambda data: f"requested: {data.get('to', 'unknown')}",
 }
 _NOTES: dict[str, _Teller] = {
-    "agent.started": lambda data: f"the agent is there: {data.get('assistant', 'unknown')}",
-    "tool.called": lambda data: f"tool {data.get('name')} → {str(data.get('result'))[:120]}",
-    "dtmf.received": lambda data: f"key {data.get('digit')}",
-    "fields.collected": lambda data: (
-        "got " + ", ".join(f"{name} = {value.get('value')}" for name, value in data.get("fields", {}).items())
-    ),
-    "call.transferred": lambda data: (
-        f"handed over to {data.get('to')}"
-        + ("" if data.get("ok") is not False else f", which failed: {data.get('cause', '')}")
-    ),
+    "agent.started": _agent,
+    "tool.called": _tool,
+    "dtmf.received": lambda data: "secret key" if data.get("secret") else f"key {data.get('digit')}",
+    "fields.collected": _fields,
+    "call.transferred": _transferred,
     "recording.stored": lambda data: f"recording kept ({data.get('bytes', 0)} bytes)",
     "recording.refused": lambda data: "recording refused",
     "recording.deleted": lambda data: f"recording deleted ({data.get('reason')})",
     "call.amended": lambda data: "later known: " + ", ".join(sorted(data.get("changes", {}))),
+    "participant.joined": lambda data: (
+        f"{data.get('identity')} joins the room" if data.get("kind") == "STANDARD" else ""
+    ),
 }
 
 

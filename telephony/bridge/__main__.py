@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,14 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
+from telephony.bridge.left_calls import end_left_calls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
 from telephony.errors import TrunklineError
+from telephony.logs import get_logger
+from telephony.rtp.thread import SWITCH_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from telephony.bridge.config import BridgeConfig
+
+log = get_logger(__name__)
+
+_NICE = -10
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
@@ -46,12 +54,23 @@ async def _run(config: BridgeConfig) -> None:
     loop.add_signal_handler(signal.SIGINT, cut.set)
     service = BridgeService(config)
     await service.start()
+    if config.events_dir is not None:
+        # A bridge that was killed could not say how its calls ended.
+        await asyncio.to_thread(end_left_calls, config.events_dir)
     try:
         await _first(drain.wait(), cut.wait())
         if not cut.is_set():
             await _first(service.drain(), cut.wait())
     finally:
         await service.stop()
+
+
+def _ask_for_priority() -> None:
+    """Run before jobs, which are started by the dozen on the same processors, where the system lets us."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    except OSError as error:
+        log.info("priority_not_raised", reason=error.strerror)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(parser.parse_args(arguments).config)
         logs.configure("warning" if config.logging.level == "warn" else config.logging.level)
         quieten()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        _ask_for_priority()
         asyncio.run(_run(config))
     except TrunklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one sentence of a failed start

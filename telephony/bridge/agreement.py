@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from telephony.audio.g711 import CODECS
 from telephony.errors import SdpError
-from telephony.sip.sdp import Answer, build_offer, negotiate, new_session_id
+from telephony.sip.sdp import DTMF_PAYLOAD_TYPE, Answer, build_offer, negotiate, new_session_id, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,14 +64,41 @@ class MediaAgreement:
             version=self._version + 1,
         )
         self._version += 1
+        self._follow(answer)
+        return answer
+
+    def offer(self) -> bytes:
+        """Our offer for a call of our own: every codec that we take."""
+        self._version += 1
+        return build_offer(
+            self._address,
+            self._rtp.port,
+            self._codecs,
+            DTMF_PAYLOAD_TYPE if self._dtmf else None,
+            session_id=self._session_id,
+            version=self._version,
+        )
+
+    def accept(self, body: bytes) -> Answer:
+        """Follow the phone's answer to ``offer``.
+
+        Raises:
+            SdpError: it has none of the codecs that were offered, or is no answer; nothing has changed then.
+        """
+        answer = read_answer(
+            body, codecs=self._codecs, dtmf_payload_type=DTMF_PAYLOAD_TYPE if self._dtmf else None
+        )
+        self._follow(answer, keys_come_as=DTMF_PAYLOAD_TYPE)
+        return answer
+
+    def _follow(self, answer: Answer, *, keys_come_as: int | None = None) -> None:
         before, self._current = self._current, answer
         self._rtp.set_codec(dataclasses.replace(CODECS[answer.codec], payload_type=answer.payload_type))
-        self._rtp.set_dtmf_payload_type(answer.dtmf_payload_type)
+        self._rtp.set_dtmf_payload_type(answer.dtmf_payload_type, receive=keys_come_as)
         # A refresh repeats the address; behind a NAT only the latched source is right, so it must stay.
         if before is None or before.remote != answer.remote:
             self._rtp.set_remote(answer.remote)
         self._rtp.hold = not answer.sends
-        return answer
 
     def offer_again(self) -> bytes:
         """Our offer for a re-INVITE that came without one: what holds now."""

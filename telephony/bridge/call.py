@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from telephony.clock import Clock
     from telephony.dispatch.client import DispatchClient
     from telephony.recording.recorder import Recorder, StereoRecording
-    from telephony.rtp.clock import MediaClock
     from telephony.rtp.ports import PortPool
     from telephony.rtp.session import RtpSession
+    from telephony.rtp.thread import MediaThread
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.session import DialogSession
 
@@ -61,7 +61,7 @@ class CallServices:
 
     config: BridgeConfig
     clock: Clock
-    media_clock: MediaClock
+    media: MediaThread
     ports: PortPool
     io: IoService
     rooms: LiveKitRooms
@@ -77,6 +77,8 @@ class Call:
         over: why the call ended, once it did.
         on_audible: somebody's audio is subscribed.
         on_people: somebody came or left while it rings.
+        on_notify: the phone tells what became of a transfer; without it such requests are refused.
+        handed_over: the phone was told to call somebody else: if it hangs up, that is why.
     """
 
     def __init__(self, services: CallServices, record: CallRecord) -> None:
@@ -85,6 +87,8 @@ class Call:
         self.over: Outcome[Ending] = Outcome()
         self.on_audible: Callable[[], None] | None = None
         self.on_people: Callable[[People], None] | None = None
+        self.on_notify: Callable[[IncomingRequest], None] | None = None
+        self.handed_over = False
         self.caller = CallerInRoom()
         self.joined = asyncio.Event()
         """Set once the caller is in the room."""
@@ -96,6 +100,7 @@ class Call:
         self.session: DialogSession | None = None
         self.bye_headers: dict[str, str] = {}
         """The trunk's ``attributes_to_headers``, for our BYE."""
+        self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
         self._watch: CallWatch | None = None
@@ -118,16 +123,18 @@ class Call:
         self.caller.on_digit = lambda digit: _put(self._keys_down, digit)
         self.caller.on_trouble = self._server_trouble
         self.caller.on_closed = lambda reason: self.end(ending.by_room(reason))
-        self.caller.on_end_call = lambda: self.end(ending.AGENT_HUNG_UP)
+        self.caller.on_end_call = self._hang_up
+        self.caller.remote_headers = self._remote_headers
         return media
 
     def use_direct(self, direct: DirectLine) -> None:
         """Take the direct line for the call's audio; before ``connect``."""
         self.direct = direct
-        media = self.media = DirectMedia(direct.link, self.caller, self._room_audio)
-        direct.link.on_keys = lambda keys: _put(self._keys_down, keys)
-        direct.link.on_hang_up = lambda: self.end(ending.AGENT_HUNG_UP)
-        direct.link.on_room_wanted = media.to_room
+        media = self.media = DirectMedia(direct.link, self.caller, self._room_audio, self.services.media)
+        to_owner = self.services.media.to_owner
+        direct.link.on_keys = to_owner(lambda keys: _put(self._keys_down, keys))
+        direct.link.on_hang_up = to_owner(lambda: self.end(ending.AGENT_HUNG_UP))
+        direct.link.on_room_wanted = to_owner(media.to_room)
         direct.on_ending = self.end
         direct.on_left = lambda: self._people_changed(self.caller.people())
         self.caller.on_attributes = lambda: self._listeners_changed(media)
@@ -150,13 +157,14 @@ class Call:
     def end(self, how: Ending) -> None:
         """End the call; only the first reason counts."""
         self.record.mark("ended")
-        self.over.set(how)
+        self.over.set(ending.TRANSFERRED if self.handed_over and not how.says_bye else how)
 
     def use_rtp(self, rtp: RtpSession, agreement: MediaAgreement) -> None:
         """Take the phone's media; nothing is heard or sent before ``connect``."""
         self.rtp, self.agreement = rtp, agreement
-        rtp.on_first_packet = self._first_packet.set
-        rtp.on_digit = lambda digit: _put(self._keys_up, digit)
+        to_owner = self.services.media.to_owner
+        rtp.on_first_packet = to_owner(self._first_packet.set)
+        rtp.on_digit = to_owner(lambda digit: _put(self._keys_up, digit))
 
     def connect(self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup) -> None:
         """The phone is connected: let both sides hear each other from the next tick on."""
@@ -166,8 +174,7 @@ class Call:
         session.on_request = self._in_dialog
         session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
         self._recording = self._record_audio()
-        self._leg = MediaLeg(rtp, self.media, self.services.media_clock, self._recording)
-        self._leg.start()
+        self.carry(self.media)
         if self.direct is not None:
             self.direct.answered()
         self.record.mark("answered")
@@ -185,6 +192,14 @@ class Call:
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
 
+    def carry(self, media: CallMedia) -> None:
+        """Move audio between the phone and this path from the next tick on; after the answer."""
+        assert self.rtp is not None, "media is agreed before a call is connected"
+        if self._leg is not None:
+            self._leg.stop()
+        self._leg = MediaLeg(self.rtp, media, self.services.media, self._recording)
+        self._leg.start()
+
     async def converse(self) -> Ending:
         """Wait for the end."""
         return await self.over.wait(self.services.clock, 2 * MAX_CONVERSATION_S)
@@ -199,13 +214,17 @@ class Call:
             self._leg.stop()
         for worker in self._workers:
             worker.cancel()
-        bye = asyncio.create_task(self._say_bye()) if says_bye else None
+        # Their values are gone with the room, which may be gone before the task begins.
+        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers, self._asked_headers)
+        bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
         try:
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
                 await self.caller.set_attributes({attributes.CALL_STATUS: "hangup"}, timeout_s=_LAST_STATUS_S)
                 await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
+            if self._leg is not None:
+                await self._leg.stopped()
             await self.media.close()
             if self._recording is not None and (file := await self._recording.close()) is not None:
                 self.record.emit("recording.ready", **file.to_event())
@@ -265,6 +284,17 @@ class Call:
         if own.get(AUDIO_PATH) == "room":
             media.to_room()
 
+    def _hang_up(self, headers: dict[str, str]) -> None:
+        self._asked_headers = headers
+        self.end(ending.AGENT_HUNG_UP)
+
+    def _remote_headers(self) -> list[tuple[str, str]]:
+        session = self.session
+        if session is None:
+            return []
+        told = session.response or session.invite
+        return list(told.headers) if told is not None else []
+
     def _people_changed(self, people: People) -> None:
         if isinstance(self.media, DirectMedia):
             self._listeners_changed(self.media)
@@ -292,6 +322,8 @@ class Call:
             self._renegotiate(incoming)
         elif incoming.method == "OPTIONS":
             incoming.respond(200)
+        elif incoming.method == "NOTIFY" and self.on_notify is not None:
+            self.on_notify(incoming)
         else:
             incoming.respond(405)
 
@@ -333,7 +365,7 @@ class Call:
 
     async def _key_from_phone(self, digit: str) -> None:
         if self.direct is not None:
-            self.direct.link.press(digit)
+            self.services.media.post(self.direct.link.press, digit)
         await self.caller.publish_digit(digit)
 
     async def _key_from_room(self, digit: str) -> None:
@@ -344,10 +376,9 @@ class Call:
         except RtpError as error:
             log.warning("digit_not_sent", call_id=self.record.call_id, reason=str(error))
 
-    async def _say_bye(self) -> None:
+    async def _say_bye(self, headers: list[tuple[str, str]]) -> None:
         if self.session is None or self.session.ended.is_set():
             return
-        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers)
         await self.session.bye(headers)
 
 

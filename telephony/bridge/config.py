@@ -17,10 +17,14 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from telephony.bridge.bus import RedisAddress
-from telephony.errors import ConfigError
+from telephony.bridge.register import Account
+from telephony.errors import ConfigError, SipParseError
+from telephony.sip.uri import SipUri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from telephony.sip.grammar import Params
 
 KNOWN_CODECS = ("PCMU/8000", "PCMA/8000", "telephone-event/8000")
 """What the bridge can carry, by livekit-sip's names, in its order of preference."""
@@ -81,6 +85,53 @@ class RecordingSection(_Section):
     format: Literal["ogg", "wav"] = "ogg"
 
 
+class RegistrationSection(_Section):
+    """A carrier's line with a login, at which the bridge registers; livekit/sip pull request 774's names."""
+
+    registrar: str = Field(min_length=1)
+    """``host`` or ``host:port``."""
+    username: str = Field(pattern=r"^[^\s@<>\":]{1,128}$")
+    """The login. A text: a leading zero belongs to it."""
+    password: str = Field(min_length=1, repr=False)
+    auth_username: str = ""
+    """The digest user, where it is not the login."""
+    domain: str = ""
+    """Of the address of record; default: the registrar's host."""
+    expiry: Duration = Field(default=600.0, ge=30, le=86400)
+    keepalive: Duration = Field(default=25.0, ge=5, le=600)
+    """Between OPTIONS, which keep a NAT's binding open."""
+    transport: Literal["udp", "tcp"] = "udp"
+    name: str = ""
+    """For log and metrics; default: the login."""
+    number: str = ""
+    """What the line's trunk is found by, where the carrier's calls carry the login in To."""
+
+    def to_account(self) -> Account:
+        """The parts that registering needs.
+
+        Raises:
+            ValueError: the registrar or domain is no host.
+        """
+        try:
+            at = SipUri.parse(f"sip:{self.registrar}")
+            params: Params = {"transport": "tcp"} if self.transport == "tcp" else {}
+            account = Account(
+                self.name or self.username,
+                SipUri(None, at.host, at.port, params),
+                self.username,
+                self.password,
+                self.auth_username,
+                self.domain,
+                self.number,
+                round(self.expiry),
+                self.keepalive,
+            )
+            _ = account.address
+        except SipParseError as error:
+            raise ValueError(error.message) from error
+        return account
+
+
 class LoggingSection(_Section):
     """How the bridge logs: always JSON lines on standard error."""
 
@@ -135,6 +186,8 @@ class BridgeConfig(_Section):
     """Where the dispatcher listens; needed unless ``audio_path`` is room."""
     link_dir: Path | None = None
     """The folder of the calls' sockets, private to the user; needed unless ``audio_path`` is room."""
+    sip_registrations: list[RegistrationSection] = Field(default_factory=list)
+    """Lines at which the bridge registers."""
     recording: RecordingSection | None = None
     """Unset = nothing is recorded."""
     events_dir: Path | None = None
@@ -170,9 +223,24 @@ class BridgeConfig(_Section):
             problems.append(f"redis.address {error}")
         if self.audio_path != "room" and not (self.dispatch_socket and self.link_dir):
             problems.append(f"audio_path {self.audio_path} needs dispatch_socket and link_dir")
+        problems += self._wrong_registrations()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _wrong_registrations(self) -> list[str]:
+        problems: list[str] = []
+        names: set[str] = set()
+        for index, section in enumerate(self.sip_registrations):
+            try:
+                account = section.to_account()
+            except ValueError as error:
+                problems.append(f"sip_registrations[{index}]: {error}")
+                continue
+            if account.name in names:
+                problems.append(f"sip_registrations[{index}]: another one is called {account.name}")
+            names.add(account.name)
+        return problems
 
     @property
     def advertised_ip(self) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from telephony.clock import Clock
     from telephony.dispatch.client import DispatchClient, Job
     from telephony.dispatch.messages import JobState
+    from telephony.rtp.thread import MediaThread
 
 log = get_logger(__name__)
 
@@ -52,6 +53,7 @@ class DirectLine:
     Args:
         folder: where the call's sockets lie.
         order: whom to send for.
+        media: the thread on which the call's end of the socket lives.
 
     Attributes:
         link: the call's end of the socket.
@@ -63,12 +65,19 @@ class DirectLine:
     """
 
     def __init__(
-        self, clock: Clock, folder: Path, dispatcher: DispatchClient, order: AgentOrder, call_id: str
+        self,
+        clock: Clock,
+        folder: Path,
+        dispatcher: DispatchClient,
+        order: AgentOrder,
+        call_id: str,
+        media: MediaThread,
     ) -> None:
         self.link = BridgeEnd(folder, clock, call_id)
-        self.link.on_ready = self._ready
-        self.link.on_here = self._here
-        self.link.on_gone = self._gone
+        self.link.on_ready = media.to_owner(self._ready)
+        self.link.on_here = media.to_owner(self._here)
+        self.link.on_gone = media.to_owner(self._gone)
+        self._media = media
         self.on_here: Callable[[bool], None] | None = None
         self.on_ready: Callable[[], None] | None = None
         self.on_failed: Callable[[], None] | None = None
@@ -92,23 +101,24 @@ class DirectLine:
         """Whether the call has an agent, or will have one in a moment."""
         return not self._left and not self._closed
 
-    async def send_for(self, until: float) -> None:
+    async def send_for(self, until: float, on_reserved: Callable[[], None]) -> None:
         """Send for the agent; returns when a worker has taken the job.
 
         Args:
             until: clock time up to which one is worth having.
+            on_reserved: told, perhaps more than once, when a place is kept for the job, before it is taken.
 
         Raises:
             DispatchError: nobody takes it.
             LinkError: no socket can be made.
         """
-        await self._launch(until, persistent=False)
+        await self._launch(until, persistent=False, on_reserved=on_reserved)
         self._spawn(self._await_first(until))
 
     def answered(self) -> None:
         """The call was answered."""
         self._answered = True
-        self.link.answered()
+        self._media.post(self.link.answered)
 
     def close(self, cause: str) -> None:
         """The call is over; harmless when repeated."""
@@ -117,7 +127,7 @@ class DirectLine:
         self._closed = True
         if self._task is not None:
             self._task.cancel()
-        self.link.close(cause)
+        self._media.post(self.link.close, cause)
         if self._job is not None and not self._arrived:
             self._dispatcher.abandon(self._job)
 
@@ -128,9 +138,11 @@ class DirectLine:
 
     # One job
 
-    async def _launch(self, until: float, *, persistent: bool) -> None:
+    async def _launch(
+        self, until: float, *, persistent: bool, on_reserved: Callable[[], None] = lambda: None
+    ) -> None:
         attributes = {
-            job_attributes.LINK: self.link.listen(),
+            job_attributes.LINK: await self._media.run(self.link.listen),
             job_attributes.CALL_ID: self._call_id,
         }
         if self.link.job_id:
@@ -146,16 +158,17 @@ class DirectLine:
                 room_config=self._order.room_config,
                 patience_s=max(0.0, until - self._clock.now()),
                 on_over=lambda state: self._job_over(attempt, state),
+                on_reserved=on_reserved,
                 persistent=persistent,
             )
         except DispatchError:
-            self.link.stop_listening()
+            self._media.post(self.link.stop_listening)
             raise
 
     def _here(self) -> None:
         self._arrived = True
         if self._answered:
-            self.link.answered()
+            self._media.post(self.link.answered)
         if not self._answered and self.on_here is not None:
             self.on_here(True)
 
@@ -233,8 +246,8 @@ class DirectLine:
         finally:
             reminding.cancel()
             await asyncio.gather(reminding, return_exceptions=True)
-        self.link.stop_listening()
-        self.link.cut()
+        self._media.post(self.link.stop_listening)
+        self._media.post(self.link.cut)
         await asyncio.sleep(self._say(Clip.GOODBYE))
         if self.on_ending is not None:
             self.on_ending(ending.AGENT_LOST)
@@ -247,7 +260,7 @@ class DirectLine:
     def _say(self, clip: Clip) -> float:
         """Play a clip from the next tick on; returns the seconds until the caller has heard it."""
         pcm = self.link.clip(clip)
-        self.link.playout.play_clip(pcm)
+        self._media.post(self.link.playout.play_clip, pcm)
         return len(pcm) / _BYTES_PER_S + _CLIP_TAIL_S
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -1,8 +1,9 @@
 """The direct line as an audio path: a job's socket, and whoever else is in the room.
 
-The caller's frames go to the job, and to the room as far as somebody listens there (``taps``); the
-caller hears the job and, mixed with it, every track of others in the room, such as a person who joined.
-The call may change to the room while it runs: see ``to_room``.
+Frames move on the media thread, where the socket lives too. The caller's frames go to the job, and to the
+room as far as somebody listens there (``taps``); the caller hears the job and, mixed with it, every track
+of others in the room, such as a person who joined. The call may change to the room while it runs: see
+``to_room``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from telephony.bridge.room import CallerInRoom
     from telephony.bridge.room_media import RoomMedia
     from telephony.link.bridge_end import BridgeEnd
+    from telephony.rtp.thread import MediaThread
 
 
 class DirectMedia:
@@ -29,10 +31,12 @@ class DirectMedia:
         link: to the job.
         caller: in the room, now or later.
         room: plays others' tracks; publishes nothing itself.
+        thread: where the link lives.
     """
 
-    def __init__(self, link: BridgeEnd, caller: CallerInRoom, room: RoomMedia) -> None:
+    def __init__(self, link: BridgeEnd, caller: CallerInRoom, room: RoomMedia, thread: MediaThread) -> None:
         self.name = "direct"
+        self._thread = thread
         self._link = link
         self._caller = caller
         self._room = room
@@ -93,7 +97,7 @@ class DirectMedia:
     async def _move(self) -> None:
         await self._taps.settled()
         if CALLER in self._taps.published:
-            self._link.room_ready()
+            self._thread.post(self._link.room_ready)
             # Said in the room too, for the worker: behind room audio it is the one that sees a job die.
             await self._caller.set_attributes({AUDIO_PATH: self.name})
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from livekit.protocol.models import DisconnectReason
 
-EndedBy = Literal["caller", "agent", "line"]
+EndedBy = Literal["caller", "callee", "agent", "operator", "line", "carrier", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Ending:
 
 
 CALLER_HUNG_UP = Ending("caller_hung_up", "caller", "The caller hung up.", "caller_hung_up", says_bye=False)
+CALLEE_HUNG_UP = Ending(
+    "callee_hung_up", "callee", "The called party hung up.", "callee_hung_up", says_bye=False
+)
 CALLER_CANCELLED = Ending(
     "caller_cancelled",
     "caller",
@@ -39,9 +42,16 @@ CALLER_CANCELLED = Ending(
 CALLER_VANISHED = Ending(
     "caller_vanished", "caller", "The phone no longer knows the call.", "caller_hung_up", says_bye=False
 )
+CALLEE_VANISHED = Ending(
+    "callee_vanished", "callee", "The phone no longer knows the call.", "callee_hung_up", says_bye=False
+)
+NOT_WANTED = Ending(
+    "not_wanted", "operator", "Whoever asked for the call did not wait for it any longer.", "cancelled"
+)
 NOT_ACKNOWLEDGED = Ending(
     "not_acknowledged", "line", "The phone never acknowledged the answer.", "line_ended"
 )
+TRANSFERRED = Ending("transferred", "agent", "The call was handed over to another party.", "transferred")
 AGENT_HUNG_UP = Ending("agent_hung_up", "agent", "The agent asked to end the call.")
 AGENT_LEFT = Ending("agent_left", "agent", "The agent left and nobody else could talk to the caller.")
 AGENT_LOST = Ending(
@@ -64,6 +74,9 @@ SERVER_LOST = Ending(
     "server_lost", "line", "The connection to livekit-server was lost and did not come back.", "server_lost"
 )
 BRIDGE_STOPPED = Ending("bridge_stopped", "line", "The bridge was stopped.", "shutdown")
+BRIDGE_LOST = Ending(
+    "bridge_lost", "line", "The SIP bridge stopped without a word during the call.", "bridge_lost"
+)
 BRIDGE_FAILED = Ending("bridge_failed", "line", "The bridge failed on this call.", "line_ended")
 
 _BY_REASON: dict[int, Ending] = {

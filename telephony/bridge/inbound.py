@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -51,6 +52,7 @@ log = get_logger(__name__)
 
 _JOIN_TIMEOUT_S = 6.0
 _LATE_JOIN_S = 30.0
+_AGENT_FIRST_S = 0.3
 
 
 class InboundCall:
@@ -79,13 +81,21 @@ class InboundCall:
         self._order: AgentOrder | None = None
         self._joined_with: dict[str, str] = {}
         self._gate: AnswerGate | None = None
+        self._evaluating: asyncio.Task[Dispatch | None] | None = None
         self._joining: asyncio.Task[Refusal | None] | None = None
+        self._agent_ready = asyncio.Event()
+        self._releasing = False
         self._ringing: TimerHandle | None = None
         self._challenge = ""
         self._stopping: Refusal | None = None
         record.mark("invite")
         record.parties = describe_parties(invite, sip_call_id)
         invite.on_cancelled = self._cancelled
+
+    @property
+    def call(self) -> Call:
+        """The call as others deal with it."""
+        return self._call
 
     @property
     def answered(self) -> bool:
@@ -98,6 +108,12 @@ class InboundCall:
         if self._gate is not None:
             self._gate.refuse(self._stopping)
         self._call.end(ending.BRIDGE_STOPPED)
+
+    def ask_for_credentials(self) -> None:
+        """Send the challenge once ``run`` gave None and the call is forgotten: it comes back at once."""
+        self._invite.respond(
+            407, "Proxy Authentication Required", headers=[("Proxy-Authenticate", self._challenge)]
+        )
 
     async def run(self) -> Refusal | Ending | None:
         """Carry the call from here to its end, which is written down unless it is a refusal.
@@ -136,7 +152,7 @@ class InboundCall:
     async def _sequence(self, tasks: asyncio.TaskGroup) -> Refusal | Ending | None:
         steps = (
             self._read_invite,
-            self._find_trunk,
+            lambda: self._find_trunk(tasks),
             self._find_room,
             self._open_media,
             lambda: self._send_for_agent(tasks),
@@ -167,9 +183,11 @@ class InboundCall:
             return refusal.malformed(error)
         return None
 
-    async def _find_trunk(self) -> Refusal | None:
+    async def _find_trunk(self, tasks: asyncio.TaskGroup) -> Refusal | None:
         request = self._invite.request
         self._description = describe_call(request, self._invite.source[0], self._sip_call_id)
+        # Asked at the same time: livekit-server finds the trunk for itself, and says which it was.
+        self._evaluating = tasks.create_task(self._evaluate())
         try:
             self._trunk = await self._services.io.authenticate(self._description)
         except BusError as error:
@@ -189,13 +207,23 @@ class InboundCall:
             )
         return None
 
-    async def _find_room(self) -> Refusal | None:
+    async def _evaluate(self) -> Dispatch | None:
+        """What the rules say of the call on the trunk that livekit-server finds; None where that failed."""
         try:
-            self._dispatch = dispatch = await self._services.io.evaluate(
-                self._description, self._trunk.trunk_id
-            )
+            return await self._services.io.evaluate(self._description, "")
+        except BusError as error:
+            log.debug("rules_not_asked", call_id=self._record.call_id, reason=str(error))
+            return None
+
+    async def _find_room(self) -> Refusal | None:
+        assert self._evaluating is not None, "asked with the trunk"
+        try:
+            found = await self._evaluating
+            if found is None or found.trunk_id != self._trunk.trunk_id:
+                found = await self._services.io.evaluate(self._description, self._trunk.trunk_id)
         except BusError as error:
             return refusal.bus_failed(error)
+        self._dispatch = dispatch = found
         self._record.mark("dispatch")
         self._record.fields.update(rule_id=dispatch.rule_id, room=dispatch.room_name)
         refused = refusal.by_dispatch(dispatch, self._called)
@@ -243,6 +271,7 @@ class InboundCall:
                 clock=self._services.clock,
                 jitter_buffer_ms=config.jitter_buffer_ms,
                 symmetric=config.symmetric_rtp,
+                loop=self._services.media.loop,
             )
         except RtpError as error:
             return refusal.no_port(error)
@@ -262,34 +291,53 @@ class InboundCall:
         assert services.dispatcher is not None, "it serves the agent"
         assert services.config.link_dir is not None, "checked with audio_path"
         direct = DirectLine(
-            services.clock, services.config.link_dir, services.dispatcher, order, self._record.call_id
+            services.clock,
+            services.config.link_dir,
+            services.dispatcher,
+            order,
+            self._record.call_id,
+            services.media,
         )
         self._call.use_direct(direct)
         gate = self._new_gate()
         direct.on_here = lambda is_here: gate.people(People(agents=int(is_here)))
-        direct.on_ready = gate.audible
+        direct.on_ready = lambda: self._direct_ready(gate)
         direct.on_failed = lambda: gate.refuse(refusal.agent_failed(services.config.refuse_status))
         self._call.caller.on_closed = lambda reason: gate.refuse(refusal.room_closed(ending.by_room(reason)))
         gate.start(People())
-        looking = tasks.create_task(self._people_by_server())
-        self._joining = tasks.create_task(self._connect(self._token()))
-        self._joining.add_done_callback(self._joined_direct)
+        until = self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
         try:
-            await direct.send_for(
-                self._invited_at + (services.config.agent_wait_timeout or RINGING_TIMEOUT_S)
-            )
+            await direct.send_for(until, self._begin_ringing)
         except DispatchError as error:
             return refusal.not_dispatched(services.config.refuse_status, error)
         except LinkError as error:
             return refusal.no_socket(error)
         self._record.mark("dispatched")
-        people = await looking
+        self._begin_ringing()
+        people = await self._people_by_server()
         if people.sip or people.others:
             # As with livekit-server: who joins others is not given an agent of their own.
             self._call.leave_direct()
             self._order = None
-        self._ring()
+            return None
+        self._joining = tasks.create_task(self._connect_once_ready())
+        self._joining.add_done_callback(self._joined_direct)
         return None
+
+    def _direct_ready(self, gate: AnswerGate) -> None:
+        self._agent_ready.set()
+        gate.audible()
+
+    async def _connect_once_ready(self) -> Refusal | None:
+        """Join when the agent is ready, whose start needs the processors more, or soon in any case."""
+        try:
+            async with asyncio.timeout(_AGENT_FIRST_S):
+                await self._agent_ready.wait()
+        except TimeoutError:
+            log.debug("joined_before_agent", call_id=self._record.call_id)
+        if self._releasing:
+            return None
+        return await self._connect(self._token())
 
     def _joined_direct(self, joining: asyncio.Task[Refusal | None]) -> None:
         refused = None if joining.cancelled() else joining.result()
@@ -413,6 +461,10 @@ class InboundCall:
 
     # Ringing
 
+    def _begin_ringing(self) -> None:
+        if self._ringing is None:
+            self._ring()
+
     def _ring(self) -> None:
         """Say 180 now, and again each interval until there is a final answer."""
         if self._invite.answered:
@@ -440,16 +492,15 @@ class InboundCall:
 
     async def _release(self, result: Refusal | Ending | None) -> None:
         self._stop_ringing()
+        # Whoever has not begun to join need not.
+        self._releasing = True
+        self._agent_ready.set()
+        if self._evaluating is not None:
+            self._evaluating.cancel()
         if self._gate is not None:
             self._gate.close()
         if isinstance(result, Refusal):
             self._invite.respond(result.status, result.reason, headers=result.headers())
-        elif self._challenge:
-            self._invite.respond(
-                407,
-                "Proxy Authentication Required",
-                headers=[("Proxy-Authenticate", self._challenge)],
-            )
         if self._joining is not None and not self._joining.done():
             await asyncio.wait({self._joining}, timeout=_LATE_JOIN_S)
             if not self._joining.done():
@@ -475,6 +526,7 @@ def describe_parties(invite: IncomingInvite, sip_call_id: str) -> dict[str, Any]
         "sip_call_id": sip_call_id,
         "sip_call_id_full": request.call_id,
         "direction": "inbound",
+        "invite_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "from": request.from_.uri.user,
         "to": request.to.uri.user,
     }

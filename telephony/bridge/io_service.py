@@ -123,10 +123,15 @@ def describe_call(request: SipRequest, source_ip: str, call_id: str) -> Any:
 
 
 class IoService:
-    """Typed calls to livekit-server over the bus."""
+    """Typed calls to livekit-server over the bus.
 
-    def __init__(self, client: RpcClient) -> None:
+    Args:
+        numbers: by login: the number that stands for a line whose carrier calls its login.
+    """
+
+    def __init__(self, client: RpcClient, numbers: Mapping[str, str] | None = None) -> None:
         self._client = client
+        self._numbers = dict(numbers or {})
 
     async def authenticate(self, call: Any) -> TrunkAuthentication:
         """Ask which trunk takes this INVITE.
@@ -135,6 +140,7 @@ class IoService:
             BusError: nobody answered, or more than one trunk matches (``failed_precondition``).
         """
         sender = getattr(call, "from")
+        self._name_line(call)
         request = wire.GetSIPTrunkAuthenticationRequest(
             call=call,
             sip_call_id=call.lk_call_id,
@@ -163,6 +169,7 @@ class IoService:
             BusError: nobody answered, or the server failed.
         """
         sender = getattr(call, "from")
+        self._name_line(call)
         request = wire.EvaluateSIPDispatchRulesRequest(
             call=call,
             sip_trunk_id=trunk_id,
@@ -177,6 +184,10 @@ class IoService:
             "EvaluateSIPDispatchRules", request, wire.EvaluateSIPDispatchRulesResponse
         )
         return read_dispatch(answer, trunk_id)
+
+    def _name_line(self, call: Any) -> None:
+        """Have trunk and rules found by the line's number: carriers write the login into To."""
+        call.to.user = self._numbers.get(call.to.user, call.to.user)
 
 
 def read_dispatch(answer: Any, trunk_id: str) -> Dispatch:
@@ -198,9 +209,9 @@ def read_dispatch(answer: Any, trunk_id: str) -> Dispatch:
         headers_to_attributes=dict(answer.headers_to_attributes),
         attributes_to_headers=dict(answer.attributes_to_headers),
         include_headers=answer.include_headers,
-        ringing_timeout_s=_seconds(answer.ringing_timeout),
-        max_call_duration_s=_seconds(answer.max_call_duration),
-        media_timeout_s=_seconds(media.media_timeout),
+        ringing_timeout_s=seconds_of(answer.ringing_timeout),
+        max_call_duration_s=seconds_of(answer.max_call_duration),
+        media_timeout_s=seconds_of(media.media_timeout),
         codecs=tuple(codec.name for codec in media.codecs) if media.only_listed_codecs else (),
         encryption_required=_encryption(answer) == lk_sip.SIP_MEDIA_ENCRYPT_REQUIRE,
         room_preset=answer.room_preset,
@@ -215,7 +226,8 @@ def _encryption(answer: Any) -> int:
     return int(answer.media_encryption) if in_media is None else in_media
 
 
-def _seconds(duration: Any) -> float:
+def seconds_of(duration: Any) -> float:
+    """Seconds of a protobuf duration; 0 where it is unset or negative."""
     return max(0.0, float(duration.ToTimedelta().total_seconds()))
 
 

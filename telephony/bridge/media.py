@@ -13,8 +13,8 @@ from telephony.audio.frame import silence
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
     from telephony.recording.recorder import StereoRecording
-    from telephony.rtp.clock import MediaClock
     from telephony.rtp.session import RtpSession
+    from telephony.rtp.thread import MediaThread
 
 _SILENCE = silence()
 _SILENCE.setflags(write=False)
@@ -22,6 +22,8 @@ _SILENCE.setflags(write=False)
 
 class CallMedia(Protocol):
     """One audio path of one call; frames are int16 of shape (160,), 20 ms at 8 kHz.
+
+    ``release``, ``feed`` and ``take`` are called on the media thread, all else on the bridge's loop.
 
     Attributes:
         name: what events and logs call the path.
@@ -49,7 +51,7 @@ class CallMedia(Protocol):
 
 
 class MediaLeg:
-    """The phone's side of one call while it is up: a tick moves a frame each way.
+    """The phone's side of one call while it is up: a tick of the media thread moves a frame each way.
 
     Where no audio arrived in time the path gets silence, so that its clock never stands still: an Opus
     track that stops and goes on is taken for network delay by every receiver and stays late.
@@ -59,22 +61,29 @@ class MediaLeg:
         self,
         rtp: RtpSession,
         media: CallMedia,
-        clock: MediaClock,
+        thread: MediaThread,
         recording: StereoRecording | None = None,
     ) -> None:
         self._rtp = rtp
         self._media = media
-        self._clock = clock
+        self._thread = thread
         self._recording = recording
 
     def start(self) -> None:
         """Move frames from the next tick on; what the path collected is heard first."""
-        self._media.release()
-        self._clock.add(self._tick)
+        self._thread.post(self._begin)
 
     def stop(self) -> None:
-        """Move no more."""
-        self._clock.remove(self._tick)
+        """Move no more; a tick under way is finished. Harmless when repeated."""
+        self._thread.post(self._thread.clock.remove, self._tick)
+
+    async def stopped(self) -> None:
+        """Stop, and wait until no tick is under way."""
+        await self._thread.run(self._thread.clock.remove, self._tick)
+
+    def _begin(self) -> None:
+        self._media.release()
+        self._thread.clock.add(self._tick)
 
     def _tick(self) -> None:
         heard = self._rtp.receive_frame()

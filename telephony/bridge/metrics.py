@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from telephony.bridge.record import CallRecord
     from telephony.rtp.clock import Lateness
 
@@ -46,6 +48,12 @@ class BridgeMetrics:
             ["quantile"],
             registry=self._registry,
         )
+        self._registered = Gauge(
+            "bridge_registered",
+            "1 while a line with a login is registered at its carrier.",
+            ["trunk"],
+            registry=self._registry,
+        )
         self._bus = Gauge("bridge_bus_connected", "1 while Redis is there.", registry=self._registry)
 
     def ended(self, reason: str, record: CallRecord) -> None:
@@ -61,8 +69,12 @@ class BridgeMetrics:
         """Count a call that was refused."""
         self._refused.labels(str(status), field).inc()
 
-    def render(self, *, active: int, lateness: Lateness, bus_connected: bool) -> bytes:
+    def render(
+        self, *, active: int, lateness: Lateness, bus_connected: bool, registered: Mapping[str, bool]
+    ) -> bytes:
         """All figures as text, with those of this moment."""
+        for trunk, is_registered in registered.items():
+            self._registered.labels(trunk).set(1 if is_registered else 0)
         self._active.set(active)
         self._bus.set(1 if bus_connected else 0)
         self._late.labels("0.5").set(lateness.p50_ms / 1000)

@@ -1,11 +1,13 @@
 """Frames that wait to be played: one short queue a track, and the mix of all.
 
-Pure. Guarantee: nothing said is dropped before the call is answered, a track that runs dry fades rather
+Pure but for a lock: frames are pushed on the loop of the room and pulled on the media thread. Guarantee:
+nothing said is dropped before the call is answered, a track that runs dry fades rather
 than clicks, and delay is taken back (``telephony.bridge.delay``).
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -35,12 +37,16 @@ class PlayoutQueue:
     Until ``release`` it only collects: quiet frames at its head are dropped, the first word and all that
     follows is kept.
 
+    Args:
+        lock: held while frames move; shared by the queues of one mix.
+
     Attributes:
         starved: pulls that found nothing after the first frame.
         overflowed: frames dropped because ``CAP`` were waiting.
     """
 
-    def __init__(self, *, released: bool = True) -> None:
+    def __init__(self, *, released: bool = True, lock: threading.Lock | None = None) -> None:
+        self._lock = lock or threading.Lock()
         self._frames: deque[Samples] = deque()
         self._released = released
         self._trim = DelayTrim()
@@ -62,13 +68,14 @@ class PlayoutQueue:
 
     def push(self, frame: Samples) -> None:
         """Add a frame that arrived."""
-        if not self._released:
-            while self._frames and is_quiet(self._frames[0]):
+        with self._lock:
+            if not self._released:
+                while self._frames and is_quiet(self._frames[0]):
+                    self._frames.popleft()
+            elif len(self._frames) >= CAP:
                 self._frames.popleft()
-        elif len(self._frames) >= CAP:
-            self._frames.popleft()
-            self.overflowed += 1
-        self._frames.append(frame)
+                self.overflowed += 1
+            self._frames.append(frame)
 
     def release(self) -> None:
         """Play from now on."""
@@ -79,6 +86,11 @@ class PlayoutQueue:
 
         The first frame missing in speech is replaced by the last one fading out.
         """
+        with self._lock:
+            return self.pull_locked()
+
+    def pull_locked(self) -> Samples | None:
+        """The same for whoever holds the lock."""
         if not self._released:
             return None
         if len(self._frames) > 1 and self._trim.leaves_out(self._frames[0]):
@@ -112,6 +124,7 @@ class Mixer:
     """The queues of all tracks, mixed to one frame."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._queues: dict[str, PlayoutQueue] = {}
         self._released = False
         self._starved = 0
@@ -120,25 +133,30 @@ class Mixer:
     def add(self, track: str) -> PlayoutQueue:
         """A queue for a track; an old one of the same name is replaced."""
         self.remove(track)
-        queue = self._queues[track] = PlayoutQueue(released=self._released)
+        with self._lock:
+            queue = self._queues[track] = PlayoutQueue(released=self._released, lock=self._lock)
         return queue
 
     def remove(self, track: str) -> None:
         """Forget a track; harmless when unknown."""
-        queue = self._queues.pop(track, None)
-        if queue is not None:
-            self._starved += queue.starved
-            self._dropped += queue.dropped
+        with self._lock:
+            queue = self._queues.pop(track, None)
+            if queue is not None:
+                self._starved += queue.starved
+                self._dropped += queue.dropped
 
     def release(self) -> None:
         """Play from now on."""
-        self._released = True
-        for queue in self._queues.values():
-            queue.release()
+        with self._lock:
+            self._released = True
+            for queue in self._queues.values():
+                queue.release()
 
     def pull(self) -> Samples:
         """The mix of this tick, int16 of shape (160,); silence when there is nothing."""
-        frames = [frame for queue in self._queues.values() if (frame := queue.pull()) is not None]
+        with self._lock:
+            pulled = [queue.pull_locked() for queue in self._queues.values()]
+        frames = [frame for frame in pulled if frame is not None]
         if not frames:
             return silence()
         if len(frames) == 1:

@@ -1,7 +1,8 @@
 """One audio track that the bridge publishes into a call's room, fed with a frame each tick.
 
 Guarantee: the track's clock never stands still while it is fed, and what waits for the SDK is bounded; a
-frame that the SDK refuses is counted and ends nothing.
+frame that the SDK refuses is counted and ends nothing. It is fed on the media thread, and all else is done
+on the bridge's loop, as the SDK wants it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class PublishedTrack:
         self._frames: deque[Samples] = deque(maxlen=_WAITING_FRAMES)
         self._came = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self._trim = DelayTrim(wanted=1.0)
         self._refused = 0
 
@@ -85,10 +87,14 @@ class PublishedTrack:
         return self._refused
 
     def feed(self, frame: Samples) -> None:
-        """The next 20 ms; never blocks."""
-        if not self._trim.leaves_out(frame):
-            self._frames.append(frame)
-            self._came.set()
+        """The next 20 ms; never blocks. Called on the media thread."""
+        if self._trim.leaves_out(frame):
+            return
+        self._frames.append(frame)
+        try:
+            self._loop.call_soon_threadsafe(self._came.set)
+        except RuntimeError:
+            log.debug("track_fed_too_late", track=self._name)
 
     async def close(self, *, unpublish: bool = False) -> None:
         """Feed no more; bounded. The track goes with the participant, or now if ``unpublish``."""
@@ -109,6 +115,8 @@ class PublishedTrack:
         assert source is not None, "started by publish()"
         while True:
             await self._came.wait()
+            # Cleared first: a frame that comes while the last one is sent wakes this up again.
+            self._came.clear()
             while self._frames:
                 frame = self._frames.popleft()
                 self._trim.observe(source.queued_duration / FRAME_S)
@@ -121,4 +129,3 @@ class PublishedTrack:
                     self._refused += 1
                     if self._refused == 1:
                         log.warning("frame_refused", track=self._name, reason=str(error))
-            self._came.clear()

@@ -56,6 +56,11 @@ class CallRecord:
         start = min(self._marks.values(), default=0.0)
         return {name: round((at - start) * 1000, 1) for name, at in self._marks.items()}
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is an event of the call already."""
+        return self._spool is not None
+
     def emit(self, event_type: EventType, **data: Any) -> None:
         """Write an event down; ``data`` are JSON values."""
         if self._events_dir is None:
@@ -97,6 +102,9 @@ class CallRecord:
         self.mark("released")
         answered_at, ended_at = self.at("answered"), self._marks["ended"]
         duration_s = round(ended_at - answered_at, 3) if answered_at is not None else 0.0
+        if not self.begun and self._direction == "inbound" and self.parties:
+            # Given up before trunk and rules were known: who called whom is told all the same.
+            self.emit("call.ringing", **self.parties)
         self.emit(
             "call.ended",
             reason=ending.name,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from livekit import rtc
 
+from telephony.bridge import room_rpc
 from telephony.bridge.people import People, count_people
 from telephony.errors import LiveKitError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
 log = get_logger(__name__)
 
@@ -39,8 +40,10 @@ class CallerInRoom:
         on_digit: somebody wants a key to be sent to the phone.
         on_trouble: the connection to the server is being mended (True) or whole again (False).
         on_closed: we are out of the room and will not come back; the reason is LiveKit's.
-        on_end_call: a participant asked by RPC to hang up.
+        on_end_call: a participant asked by RPC to hang up, with these headers in the BYE.
+        remote_headers: gives the far end's headers to participants that ask for them.
         on_attributes: our attributes changed, by us or by the server API; or recording began or ended.
+        subscribes: whether audio is subscribed to as it comes; False until ``subscribe`` is called.
         was_empty: nobody was there when we joined.
         last_agent_reason: why the last agent that left did, by LiveKit's number.
     """
@@ -52,8 +55,10 @@ class CallerInRoom:
         self.on_digit: Callable[[str], None] | None = None
         self.on_trouble: Callable[[bool], None] | None = None
         self.on_closed: Callable[[int], None] | None = None
-        self.on_end_call: Callable[[], None] | None = None
+        self.on_end_call: Callable[[dict[str, str]], None] | None = None
+        self.remote_headers: Callable[[], Iterable[tuple[str, str]]] | None = None
         self.on_attributes: Callable[[], None] | None = None
+        self.subscribes = True
         self.was_empty = False
         self.last_agent_reason: int | None = None
         self._room: rtc.Room | None = None
@@ -77,8 +82,15 @@ class CallerInRoom:
             ) from error
         self._room = room
         self.was_empty = not room.remote_participants
-        room.local_participant.register_rpc_method("lk.sip.EndCall", self._end_call)
+        for method, answer in self._methods().items():
+            room.local_participant.register_rpc_method(method, answer)
         self._subscribe_all()
+
+    def subscribe(self) -> None:
+        """Subscribe to all audio there is and will be, where joining did not."""
+        self.subscribes = True
+        if self._room is not None:
+            self._subscribe_all()
 
     async def retire(self, seconds: float) -> None:
         """Publish no more and let the others go first, at most ``seconds``; nothing is called back any more.
@@ -109,6 +121,9 @@ class CallerInRoom:
         self._leaving = True
         if room is None:
             return
+        for method in self._methods():
+            # The SDK (rtc 1.1.21) keeps a room whose methods are registered for ever: 0.5 MB a call.
+            room.local_participant.unregister_rpc_method(method)
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
                 await room.disconnect(reason=reason)
@@ -191,12 +206,15 @@ class CallerInRoom:
         room.on("disconnected", self._disconnected)
 
     def _subscribe_all(self) -> None:
+        if not self.subscribes:
+            return
         for participant in self.room.remote_participants.values():
             for publication in participant.track_publications.values():
                 _subscribe(publication)
 
     def _track_published(self, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant) -> None:
-        _subscribe(publication)
+        if self.subscribes:
+            _subscribe(publication)
         self._people_changed()
 
     def _track_subscribed(
@@ -249,10 +267,23 @@ class CallerInRoom:
         if self.on_closed is not None and not self._leaving:
             self.on_closed(reason)
 
-    async def _end_call(self, _: rtc.RpcInvocationData) -> str:
+    def _methods(self) -> dict[str, Callable[[rtc.RpcInvocationData], Awaitable[str]]]:
+        return {room_rpc.END_CALL: self._end_call, room_rpc.GET_REMOTE_HEADERS: self._get_remote_headers}
+
+    async def _end_call(self, data: rtc.RpcInvocationData) -> str:
+        try:
+            headers = room_rpc.end_call_headers(data.payload)
+        except ValueError as error:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, str(error)) from error
         if self.on_end_call is not None:
-            self.on_end_call()
+            self.on_end_call(headers)
         return json.dumps({})
+
+    async def _get_remote_headers(self, data: rtc.RpcInvocationData) -> str:
+        try:
+            return room_rpc.remote_headers(data.payload, self.remote_headers() if self.remote_headers else ())
+        except ValueError as error:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, str(error)) from error
 
 
 def _subscribe(publication: rtc.TrackPublication) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
+from livekit.protocol import sip as lk_sip
 
 from telephony.bridge import psrpc, wire
 from telephony.bridge.deadline import within
@@ -145,6 +146,10 @@ class RpcServer:
         except BusError as error:
             # An empty text with a code would be read as success.
             response.error, response.code = error.message or error.code, error.code
+            if error.sip_status is not None:
+                code, reason = error.sip_status
+                # By number: a status that livekit's enumeration does not name is kept as it is.
+                response.error_details.add().Pack(_sip_status(code, reason))
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
@@ -161,3 +166,9 @@ class RpcServer:
 
 def _cancel(running: asyncio.Future[Any]) -> None:
     running.cancel()
+
+
+def _sip_status(code: int, reason: str) -> lk_sip.SIPStatus:
+    status = lk_sip.SIPStatus(status=reason)
+    status.code = code  # type: ignore[assignment]  # the enumeration is open, its stub is not
+    return status

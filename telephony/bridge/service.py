@@ -23,23 +23,27 @@ from telephony.bridge.inbound import InboundCall, describe_parties
 from telephony.bridge.io_service import SERVICE, IoService
 from telephony.bridge.livekit_rooms import LiveKitRooms
 from telephony.bridge.metrics import BridgeMetrics
+from telephony.bridge.outbound import OutboundCall
 from telephony.bridge.recent import RecentInvites
 from telephony.bridge.record import CallRecord
+from telephony.bridge.register import Registrations
 from telephony.bridge.rpc_client import RpcClient
+from telephony.bridge.sip_internal import SipInternal
 from telephony.bridge.trunk_auth import TrunkAuth
-from telephony.calls.ids import call_id_from_sip
+from telephony.calls.ids import call_id_from_attributes, call_id_from_sip, mint_call_id
 from telephony.clock import LoopClock
 from telephony.dispatch.client import DispatchClient
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
-from telephony.rtp.clock import MediaClock
 from telephony.rtp.ports import PortPool
+from telephony.rtp.thread import MediaThread
 from telephony.sip.endpoint import SipEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.outbound_order import DialOrder
     from telephony.bridge.refusal import Refusal
     from telephony.clock import Clock
     from telephony.sip.endpoint import EndpointStats
@@ -66,7 +70,10 @@ class BridgeService:
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
         self._endpoint = SipEndpoint(self._clock)
         self._endpoint.on_invite = self._on_invite
-        self._media_clock = MediaClock(self._clock)
+        accounts = [section.to_account() for section in config.sip_registrations]
+        self._registrations = Registrations(accounts, self._endpoint, self._clock)
+        self._numbers = {one.username: one.number for one in accounts if one.number}
+        self._media = MediaThread()
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)
@@ -74,7 +81,14 @@ class BridgeService:
         self._recorder = Recorder()
         self._health = HealthServer(self.health, self.metrics)
         self._services: CallServices | None = None
-        self._calls: dict[str, tuple[InboundCall, asyncio.Task[None]]] = {}
+        self._internal = SipInternal(
+            self._bus,
+            self._clock,
+            config.advertised_ip,
+            takes=lambda: not self._draining and not self._is_full(),
+            place=self._dial,
+        )
+        self._calls: dict[str, tuple[InboundCall | OutboundCall, asyncio.Task[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,18 +126,19 @@ class BridgeService:
             self._services = CallServices(
                 config,
                 self._clock,
-                self._media_clock,
+                self._media,
                 ports,
-                IoService(self._rpc),
+                IoService(self._rpc, self._numbers),
                 rooms,
                 dispatcher,
                 self._recorder,
             )
             await _warm_up()
-            self._media_clock.start()
+            self._media.start()
             await self._endpoint.start(
-                config.listen_ip, config.sip_port, advertised_host=config.advertised_ip
+                config.listen_ip, config.sip_port, advertised_host=config.advertised_ip, tcp=True
             )
+            await self._internal.start()
             if config.health_port is not None:
                 await self._health.start(config.health_port)
         except BaseException:
@@ -131,6 +146,7 @@ class BridgeService:
             raise
         if config.ready_file is not None:
             _write_ready(config.ready_file, self.sip_port, self.health_port)
+        self._registrations.start()
         log.info("bridge_ready", sip_port=self.sip_port, health_port=self.health_port)
 
     def refuse_new_calls(self) -> None:
@@ -158,6 +174,7 @@ class BridgeService:
 
     async def stop(self) -> None:
         """End what is left and close everything; bounded."""
+        await self._registrations.close()
         await self.cut()
         await self._last_words()
         await self._close()
@@ -173,7 +190,8 @@ class BridgeService:
             return 503, "no redis"
         if self._is_full():
             return 429, "at the limit of calls"
-        return 200, "ok"
+        trouble = self._registrations.trouble()
+        return 200, f"ok, but {trouble}" if trouble else "ok"
 
     def endpoint_stats(self) -> EndpointStats:
         """What SIP has under way."""
@@ -187,8 +205,9 @@ class BridgeService:
         """Prometheus text."""
         return self._metrics.render(
             active=self.active_calls,
-            lateness=self._media_clock.lateness,
+            lateness=self._media.clock.lateness,
             bus_connected=self._bus.connected,
+            registered=self._registrations.states(),
         )
 
     # Calls
@@ -237,8 +256,11 @@ class BridgeService:
     async def _carry(
         self, call: InboundCall, sip_call_id: str, key: tuple[str, str], record: CallRecord
     ) -> None:
+        asks = False
         try:
-            result = await call.run()
+            async with self._internal.transfers(sip_call_id, call.call):
+                result = await call.run()
+            asks = result is None
             if isinstance(result, Ending):
                 self._recent.forget(key)
                 self._metrics.ended(result.name, record)
@@ -249,13 +271,45 @@ class BridgeService:
             # A call that broke must not take the others with it.
             log.exception("call_task_failed", call_id=record.call_id)
         finally:
-            del self._calls[sip_call_id]
-            if not self._calls:
-                self._idle.set()
+            self._forget(sip_call_id)
+        if asks:
+            call.ask_for_credentials()
+
+    def _dial(self, order: DialOrder) -> OutboundCall:
+        services = self._services
+        assert services is not None, "requests are taken once everything is open"
+        record = CallRecord(
+            self._clock,
+            call_id_from_attributes(order.attributes) or mint_call_id(),
+            direction="outbound",
+            events_dir=self._config.events_dir,
+        )
+        call = OutboundCall(order, services, self._endpoint, record)
+        task = asyncio.get_running_loop().create_task(self._carry_dialled(call, order.sip_call_id, record))
+        self._calls[order.sip_call_id] = (call, task)
+        self._idle.clear()
+        return call
+
+    async def _carry_dialled(self, call: OutboundCall, sip_call_id: str, record: CallRecord) -> None:
+        try:
+            async with self._internal.transfers(sip_call_id, call.call):
+                how = await call.run()
+            self._metrics.ended(how.name, record)
+        except Exception:
+            # A call that broke must not take the others with it.
+            log.exception("call_task_failed", call_id=record.call_id)
+        finally:
+            self._forget(sip_call_id)
+
+    def _forget(self, sip_call_id: str) -> None:
+        del self._calls[sip_call_id]
+        if not self._calls:
+            self._idle.set()
 
     def _tell_refusal(self, record: CallRecord, refused: Refusal) -> None:
         self._metrics.refused(refused.status, refused.field)
-        if not self._allowance.take():
+        # What has begun is ended in the record, however many are refused.
+        if not record.begun and not self._allowance.take():
             return
         if unsaid := self._allowance.take_refused():
             log.warning("refusals_not_logged", count=unsaid)
@@ -274,9 +328,10 @@ class BridgeService:
 
     async def _close(self) -> None:
         await self._health.close()
+        await self._internal.close()
         if self._endpoint.stack.transports:
             await self._endpoint.close()
-        self._media_clock.stop()
+        await self._media.stop()
         await asyncio.to_thread(self._recorder.close)
         if self._services is not None:
             if self._services.dispatcher is not None:

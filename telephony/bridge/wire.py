@@ -38,8 +38,9 @@ _DEPENDENCIES = (
     lk_room.DESCRIPTOR.name,
 )
 
-# One message an entry, one field a word: name:number:type. ``*`` repeats, ``map`` is map<string, string>,
-# a dot starts the name of another message (without a package: one of this table).
+# One message an entry, one field a word: name:number:type. ``*`` repeats, ``?`` tells unset from empty,
+# ``map`` is map<string, string>, a dot starts the name of another message (without a package: one of this
+# table).
 _TABLE: dict[str, str] = {
     "Msg": "type_url:1:string value:2:bytes channel:3:string",
     "Request": (
@@ -79,13 +80,35 @@ _TABLE: dict[str, str] = {
         "room_config:21:.livekit.RoomConfiguration media_encryption:22:int32 feature_flags:23:map "
         "media:24:.livekit.SIPMediaConfig"
     ),
+    "InternalCreateSIPParticipantRequest": (
+        "address:2:string number:3:string call_to:4:string username:5:string password:6:string "
+        "room_name:7:string participant_identity:8:string token:9:string ws_url:10:string dtmf:11:string "
+        "play_dialtone:12:bool sip_call_id:13:string participant_name:14:string "
+        "participant_metadata:15:string transport:16:int32 participant_attributes:17:map "
+        "project_id:18:string sip_trunk_id:19:string hostname:20:string headers:21:map "
+        "headers_to_attributes:22:map ringing_timeout:23:.google.protobuf.Duration "
+        "max_call_duration:24:.google.protobuf.Duration enabled_features:25:*int32 "
+        "attributes_to_headers:26:map include_headers:27:int32 media_encryption:28:int32 "
+        "wait_until_answered:29:bool destination_country:30:string display_name:31:?string "
+        "feature_flags:33:map media:34:.livekit.SIPMediaConfig sip_request_uri:35:.livekit.SIPRequestDest "
+        "sip_from_header:36:.livekit.SIPNamedDest sip_to_header:37:.livekit.SIPNamedDest "
+        "to_user_override:39:string"
+    ),
+    "InternalCreateSIPParticipantResponse": (
+        "participant_id:1:string participant_identity:2:string sip_call_id:3:string"
+    ),
+    "InternalTransferSIPParticipantRequest": (
+        "sip_call_id:1:string transfer_to:2:string play_dialtone:3:bool headers:4:map "
+        "ringing_timeout:5:.google.protobuf.Duration feature_flags:6:map"
+    ),
 }
 
 
-def _fields(spec: str) -> Iterator[tuple[str, int, str, bool]]:
+def _fields(spec: str) -> Iterator[tuple[str, int, str, str]]:
     for word in spec.split():
         name, number, kind = word.split(":")
-        yield name, int(number), kind.removeprefix("*"), kind.startswith("*")
+        mark = kind[0] if kind[0] in "*?" else ""
+        yield name, int(number), kind.removeprefix(mark), mark
 
 
 def _add_map(message: descriptor_pb2.DescriptorProto, field: Any, owner: str, name: str) -> None:
@@ -105,9 +128,13 @@ def _describe() -> descriptor_pb2.FileDescriptorProto:
     )
     for owner, spec in _TABLE.items():
         message = file.message_type.add(name=owner)
-        for name, number, kind, repeated in _fields(spec):
+        for name, number, kind, mark in _fields(spec):
             field = message.field.add(name=name, number=number, json_name=name)
-            field.label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
+            field.label = _Field.LABEL_REPEATED if mark == "*" else _Field.LABEL_OPTIONAL
+            if mark == "?":
+                field.proto3_optional = True
+                field.oneof_index = len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{name}")
             if kind == "map":
                 _add_map(message, field, owner, name)
             elif kind.startswith("."):
@@ -139,3 +166,6 @@ GetSIPTrunkAuthenticationRequest = _CLASSES["GetSIPTrunkAuthenticationRequest"]
 GetSIPTrunkAuthenticationResponse = _CLASSES["GetSIPTrunkAuthenticationResponse"]
 EvaluateSIPDispatchRulesRequest = _CLASSES["EvaluateSIPDispatchRulesRequest"]
 EvaluateSIPDispatchRulesResponse = _CLASSES["EvaluateSIPDispatchRulesResponse"]
+InternalCreateSIPParticipantRequest = _CLASSES["InternalCreateSIPParticipantRequest"]
+InternalCreateSIPParticipantResponse = _CLASSES["InternalCreateSIPParticipantResponse"]
+InternalTransferSIPParticipantRequest = _CLASSES["InternalTransferSIPParticipantRequest"]

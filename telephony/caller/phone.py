@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from telephony.audio.g711 import CODECS
+from telephony.caller.drift import DriftingClock
 from telephony.caller.impairment import Impairment
 from telephony.caller.media_socket import MediaSocket
 from telephony.caller.mouth import Mouth, Playback
@@ -87,7 +88,7 @@ class Phone:
         self._credentials = credentials
         self._clock = call_clock
         self._endpoint = SipEndpoint(clock, "Trunkline caller")
-        self._media_clock = MediaClock(clock)
+        self._media_clock = MediaClock(DriftingClock(clock, settings.impairment.drift_ppm))
         self._impairment = Impairment(settings.impairment, seed=settings.seed)
         self.mouth = Mouth(self._impairment)
         self._address = ""

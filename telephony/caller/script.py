@@ -47,6 +47,8 @@ class ImpairmentSettings(ScriptModel):
     """Share of packets that arrive after the one sent behind them."""
     duplicate: Share = 0.0
     """Share of packets that arrive twice."""
+    drift_ppm: float = Field(default=0.0, ge=-1000.0, le=1000.0)
+    """How much faster the person's own clock runs, in parts per million; telephones have up to 200."""
     noise_dbfs: float | None = Field(default=None, ge=-90.0, le=-10.0)
     """Level of steady noise mixed under everything the person sends, in dBFS; none by default."""
 

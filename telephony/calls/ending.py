@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REPORT_WAIT_S = 3.0
 """How long the other witnesses are waited for once one has reported the end."""
 
+BRIDGE_WAIT_S = 10.0
+"""How long the bridge is waited for where it has the call: a caller may still be there when a job is gone."""
+
 DEPARTURE_WAIT_S = 8.0
 """How long a report is waited for once LiveKit says that the caller or the room is gone."""
 
@@ -60,7 +63,9 @@ def settle_delay(record: CallRecord) -> float | None:
         expected.add("job")
     if reported and expected <= reported:
         return 0.0
-    return REPORT_WAIT_S if reported else DEPARTURE_WAIT_S
+    if not reported:
+        return DEPARTURE_WAIT_S
+    return BRIDGE_WAIT_S if "bridge" in expected - reported else REPORT_WAIT_S
 
 
 def was_answered(record: CallRecord) -> bool:
@@ -112,7 +117,7 @@ def _of_unanswered_inbound(record: CallRecord) -> End:
     if bridge.get("ended_by") == EndedBy.CALLER or bridge.get("sip_status") == 487:
         return _end(record, Outcome.ABANDONED, {**bridge, "ended_by": EndedBy.CALLER}, "abandoned")
     if bridge:
-        return _end(record, Outcome.REFUSED_BY_US, bridge, "refused")
+        return _end(record, _stated(bridge, Outcome.REFUSED_BY_US), bridge, "refused")
     if job.get("ended_by") == EndedBy.CALLER:
         return _end(record, Outcome.ABANDONED, {"at": job["at"]}, "abandoned")
     if report := job or _report(record, "reconciler") or _report(record, "dispatcher"):

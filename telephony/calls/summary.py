@@ -118,8 +118,9 @@ def amendments(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 def timings(record: CallRecord) -> dict[str, str]:
     """Every instant of the call that is known, by name, in RFC 3339."""
     names = (*_STARTS, "permitted_at", "first_agent_audio_at", "first_caller_speech_at")
+    known = {name: record.value(name) for name in names} | {"ended_at": (record.ended or {}).get("ended_at")}
     return {
-        name: instant(datetime.fromisoformat(record.value(name)).astimezone(UTC))
-        for name in sorted(names)
-        if record.value(name)
+        name: instant(datetime.fromisoformat(text).astimezone(UTC))
+        for name, text in sorted(known.items(), key=lambda item: str(item[1]))
+        if text
     }

@@ -31,6 +31,7 @@ async def _run(options: argparse.Namespace) -> None:
         socket_path=options.socket,
         port=options.port,
         expected=options.agent,
+        max_calls=options.max_calls,
     )
     await service.start()
     try:
@@ -63,6 +64,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True, help="where bridges ask")
     parser.add_argument("--port", type=int, default=0, help="where workers register; 0 = any free one")
     parser.add_argument("--agent", action="append", default=[], help="an agent that is expected here")
+    parser.add_argument(
+        "--max-calls", type=int, default=0, help="calls that each worker takes; 0 = not known"
+    )
     parser.add_argument("--ready-file", type=Path, help="written when ready: {port, pid}")
     parser.add_argument("--log-level", default="info")
     return parser.parse_args(arguments)

@@ -22,6 +22,7 @@ from telephony.dispatch.messages import (
     Launch,
     Launched,
     Refused,
+    Reserved,
     Welcome,
 )
 from telephony.errors import DispatchError, LinkError
@@ -54,6 +55,7 @@ class Job:
 class _Request:
     answer: asyncio.Future[Launched | Refused]
     on_over: Callable[[JobState], None]
+    on_reserved: Callable[[], None]
 
 
 class DispatchClient:
@@ -105,6 +107,7 @@ class DispatchClient:
         room_config: str,
         patience_s: float,
         on_over: Callable[[JobState], None],
+        on_reserved: Callable[[], None] = lambda: None,
         persistent: bool = False,
     ) -> Job:
         """Put a job on its way.
@@ -112,6 +115,8 @@ class DispatchClient:
         Args:
             patience_s: how long dispatcher and worker are waited for where they are away.
             on_over: told once of the job's end, unless it is abandoned.
+            on_reserved: told as soon as a place is kept for the job, where the dispatcher can know; perhaps
+                more than once.
             persistent: wait also where all workers are full.
 
         Raises:
@@ -134,7 +139,7 @@ class DispatchClient:
                 max(0.0, deadline - loop.time()),
                 persistent,
             )
-            answer = await self._ask(launch, on_over)
+            answer = await self._ask(launch, on_over, on_reserved)
             match answer:
                 case Launched():
                     return Job(number, answer.job_id)
@@ -148,9 +153,11 @@ class DispatchClient:
         if self._requests.pop(job.request, None) is not None:
             self._send(Abandon(job.request))
 
-    async def _ask(self, launch: Launch, on_over: Callable[[JobState], None]) -> Launched | Refused:
+    async def _ask(
+        self, launch: Launch, on_over: Callable[[JobState], None], on_reserved: Callable[[], None]
+    ) -> Launched | Refused:
         answer: asyncio.Future[Launched | Refused] = asyncio.get_running_loop().create_future()
-        self._requests[launch.request] = _Request(answer, on_over)
+        self._requests[launch.request] = _Request(answer, on_over, on_reserved)
         launched = False
         try:
             self._send(launch)
@@ -201,6 +208,10 @@ class DispatchClient:
             case Agents():
                 self._agents = self._known = frozenset(message.names)
                 self._told.set()
+            case Reserved():
+                kept = self._requests.get(message.request)
+                if kept is not None and not kept.answer.done():
+                    kept.on_reserved()
             case Launched() | Refused():
                 request = self._requests.get(message.request)
                 if request is not None and not request.answer.done():

@@ -37,10 +37,12 @@ class Launcher:
 
     Args:
         tokens: with which jobs enter their rooms.
+        limit: calls that each worker takes at once; 0 where that is not known here.
         on_change: told when the names of served agents may have changed.
     """
 
-    def __init__(self, tokens: JobTokens, on_change: Callable[[], None]) -> None:
+    def __init__(self, tokens: JobTokens, on_change: Callable[[], None], *, limit: int = 0) -> None:
+        self._limit = limit
         self.roster = Roster()
         self._tokens = tokens
         self._on_change = on_change
@@ -54,6 +56,7 @@ class Launcher:
         """A worker has registered, or says something new of itself."""
         if self._sessions.get(session.worker.worker_id) is not session:
             self._sessions[session.worker.worker_id] = session
+            session.worker.limit = self._limit
             self.roster.add(session.worker)
             log.info("worker_registered", worker_id=session.worker.worker_id, agent=session.worker.agent_name)
             self._on_change()
@@ -77,15 +80,22 @@ class Launcher:
 
     # Launches
 
-    async def launch(self, request: Launch, on_over: Callable[[JobState], None]) -> Launched | Refused:
+    async def launch(
+        self,
+        request: Launch,
+        on_over: Callable[[JobState], None],
+        on_reserved: Callable[[], None] = lambda: None,
+    ) -> Launched | Refused:
         """Find a worker for a request.
 
         Args:
+            on_reserved: told, before the worker has answered, that it has a place free; may be told again
+                for the next one that is asked.
             on_over: told once when the job that was launched has ended.
         """
         deadline = asyncio.get_running_loop().time() + request.patience_s
         while True:
-            launched = await self._one_round(request, on_over)
+            launched = await self._one_round(request, on_over, on_reserved)
             if launched is not None:
                 return launched
             left = deadline - asyncio.get_running_loop().time()
@@ -104,13 +114,17 @@ class Launcher:
                 except (ConnectionError, TimeoutError):
                     log.info("job_not_ended", job_id=job_id)
 
-    async def _one_round(self, request: Launch, on_over: Callable[[JobState], None]) -> Launched | None:
+    async def _one_round(
+        self, request: Launch, on_over: Callable[[JobState], None], on_reserved: Callable[[], None]
+    ) -> Launched | None:
         asked: set[str] = set()
         while (worker := self.roster.choose(request.agent_name, asked)) is not None:
             asked.add(worker.worker_id)
             session = self._sessions[worker.worker_id]
             is_last = self.roster.choose(request.agent_name, asked) is None
             job = _job(request)
+            if worker.has_place:
+                on_reserved()
             # Counted from now on, so that ten calls at once do not all go to the same worker.
             worker.given.add(job.id)
             try:

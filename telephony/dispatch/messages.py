@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from telephony.errors import LinkError
 
-VERSION = 1
+VERSION = 2
 
 SLOWEST_ANSWER_S = 3.0
 """How long the last worker that can be asked may take: one that starts ten jobs at once is slow, not gone."""
@@ -73,6 +73,16 @@ class Agents:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """A worker has a place free by the dispatcher's own count, and it is kept for this: the call may ring.
+
+    ``Launched`` or ``Refused`` still follows, since the worker has the last word.
+    """
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
 class Launched:
     """A worker has taken the job, and its process is told."""
 
@@ -99,11 +109,12 @@ class JobOver:
 
 
 ToDispatcher = Hello | Launch | Abandon
-ToBridge = Welcome | Agents | Launched | Refused | JobOver
+ToBridge = Welcome | Agents | Reserved | Launched | Refused | JobOver
 Message = ToDispatcher | ToBridge
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Hello, Launch, Abandon, Welcome, Agents, Launched, Refused, JobOver)
+    kind.__name__: kind
+    for kind in (Hello, Launch, Abandon, Welcome, Agents, Reserved, Launched, Refused, JobOver)
 }
 _REASONS = ("no_worker", "full", "away")
 _STATES = ("failed", "succeeded", "worker_lost")

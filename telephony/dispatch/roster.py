@@ -22,14 +22,23 @@ class Worker:
         agent_name: whom it serves.
         available: whether it says that it takes jobs.
         load: as it says, 0 to 1.
+        limit: calls that it takes at once; 0 where that is not known.
         given: jobs given to it that have not ended, as far as is known.
+        relayed: livekit-server's jobs that it has, as far as is known.
     """
 
     worker_id: str
     agent_name: str
     available: bool = True
     load: float = 0.0
+    limit: int = 0
     given: set[str] = field(default_factory=set)
+    relayed: set[str] = field(default_factory=set)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it has a place free for certain, by this count; where no limit is known, never."""
+        return len(self.given) + len(self.relayed) < self.limit
 
 
 class Roster:

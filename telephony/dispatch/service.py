@@ -13,7 +13,17 @@ from aiohttp import web
 
 from telephony.dispatch import messages
 from telephony.dispatch.launcher import Launcher
-from telephony.dispatch.messages import VERSION, Abandon, Agents, Hello, JobOver, Launch, Launched, Welcome
+from telephony.dispatch.messages import (
+    VERSION,
+    Abandon,
+    Agents,
+    Hello,
+    JobOver,
+    Launch,
+    Launched,
+    Reserved,
+    Welcome,
+)
 from telephony.dispatch.tokens import JobTokens
 from telephony.dispatch.worker_session import WorkerSession
 from telephony.errors import LinkError, PortTakenError
@@ -85,8 +95,11 @@ class BridgeSession:
             self._jobs.pop(request.request, None)
             self.tell(JobOver(request.request, state))
 
+        def reserved() -> None:
+            self.tell(Reserved(request.request))
+
         try:
-            answer = await self._service.launcher.launch(request, over)
+            answer = await self._service.launcher.launch(request, over, reserved)
         finally:
             self._launching.pop(request.request, None)
         if isinstance(answer, Launched):
@@ -121,6 +134,7 @@ class DispatchService:
         socket_path: where bridges ask.
         port: where workers register, on 127.0.0.1; 0 = any free one.
         expected: agents whose calls wait for a worker rather than go to livekit-server.
+        max_calls: calls that each worker takes at once; 0: a call rings only when its worker has said yes.
     """
 
     def __init__(
@@ -132,11 +146,12 @@ class DispatchService:
         socket_path: Path,
         port: int = 0,
         expected: Sequence[str] = (),
+        max_calls: int = 0,
     ) -> None:
         self.bridges: set[BridgeSession] = set()
         self._url = url
         self._tokens = JobTokens(api_key, api_secret)
-        self.launcher = Launcher(self._tokens, self._agents_changed)
+        self.launcher = Launcher(self._tokens, self._agents_changed, limit=max_calls)
         self._socket_path = socket_path
         self._wanted_port = port
         self._expected = frozenset(expected)

@@ -33,6 +33,7 @@ log = get_logger(__name__)
 _REGISTER_S = 10.0
 _UPSTREAM_S = 2.0
 _SEND_S = 2.0
+_ENDED = (wire.JobStatus.JS_SUCCESS, wire.JobStatus.JS_FAILED)
 _ID_LETTERS = string.ascii_letters + string.digits
 
 
@@ -158,6 +159,8 @@ class WorkerSession:
             case "update_job" if message.update_job.job_id in self.worker.given:
                 self._job_changed(message.update_job)
                 return
+            case "update_job" if message.update_job.status in _ENDED:
+                self.worker.relayed.discard(message.update_job.job_id)
             case "update_worker":
                 self._worker_changed(message.update_worker)
             case "ping":
@@ -170,8 +173,9 @@ class WorkerSession:
             await self._upstream.send(message)
 
     async def _from_server(self, message: wire.ServerMessage) -> None:
-        if message.HasField("assignment") and not message.assignment.url:
-            message.assignment.url = self._url
+        if message.HasField("assignment"):
+            self.worker.relayed.add(message.assignment.job.id)
+            message.assignment.url = message.assignment.url or self._url
         if not message.HasField("pong"):
             await self._send(message)
 

@@ -117,6 +117,7 @@ def _verdict(report: CallReport, outcome: str | None, *, ok: bool) -> dict[str, 
 
 
 async def _stay(line: Line, stop: asyncio.Event, screen: Screen, *, as_json: bool) -> None:
+    await line.settled()
     info = line.info()
     if as_json:
         sys.stdout.write(json.dumps(info.to_json()) + "\n")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from telephony.line.registrations import registrations
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,8 @@ class Ports:
     dispatch: int
     sip: int
     bridge_health: int
+    api: int = 0
+    """0: there is none."""
 
 
 def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -> str:
@@ -37,6 +41,8 @@ def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -
     ``rtc.interfaces`` matters: without it media runs over the network card's address even when
     ``node_ip`` is loopback. A room whose last participant left goes after two seconds.
     """
+    hook = f"http://127.0.0.1:{ports.api}/livekit/webhook"
+    told = {"webhook": {"api_key": api_key, "urls": [hook]}} if ports.api else {}
     return yaml_text(
         {
             "port": ports.livekit,
@@ -52,6 +58,7 @@ def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -
             "redis": {"address": redis},
             "room": {"empty_timeout": 30, "departure_timeout": 2},
             "keys": {api_key: api_secret},
+            **told,
             "logging": {"level": "info", "json": True},
         }
     )
@@ -107,6 +114,8 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         content["recording"] = {"directory": str(links.recordings), "format": config.recording.format}
     if section.nat_1_to_1_ip:
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
+    if lines := registrations(config):
+        content["sip_registrations"] = lines
     return content
 
 

@@ -1,4 +1,4 @@
-"""The line: Redis, livekit-server, speech engine, bridge and worker, in order, watched, stopped.
+"""The line: Redis, livekit-server, speech engine, bridge, worker and api, in order, watched, stopped.
 
 Guarantee: ``start`` either ends with every part ready and the trunks and rules in place, or
 raises with the part and the reason and leaves nothing running. While it is up, a part that dies
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -48,14 +49,17 @@ class LineOptions:
     ``sip_port`` None takes the file's, or another free one where that is taken and only this
     machine can call; 0 takes any free one. ``data`` None takes the first free folder below
     ``var/``. ``bridge`` is ``embedded``, ``none``, or ``livekit-sip:PATH`` for a livekit-sip
-    executable of one's own. ``api_port`` None starts no api; 0 gives it any free port.
+    executable of one's own. ``api_port`` None starts no api, and what the parts report of calls
+    stays in files; 0 gives it any free port. ``waits_for_api`` False lets calls begin before it
+    serves: they need it for nothing, and it reads what it missed.
     """
 
     config: Path = Path("config/livekit-sip.yaml")
     data: Path | None = None
     sip_port: int | None = None
     bridge: str = "embedded"
-    api_port: int | None = None
+    api_port: int | None = 0
+    waits_for_api: bool = True
 
     def __post_init__(self) -> None:
         kind, _, path = self.bridge.partition(":")
@@ -101,6 +105,7 @@ class Line:
         self._ports: Ports
         self._key = self._secret = ""
         self._environment: dict[str, str] = {}
+        self._late: asyncio.Task[None] | None = None
 
     # -- start ------------------------------------------------------------------------------------
 
@@ -131,6 +136,7 @@ class Line:
             "LIVEKIT_API_KEY": self._key,
             "LIVEKIT_API_SECRET": self._secret,
             "REDIS_ADDRESS": f"127.0.0.1:{self._ports.redis}",
+            "REDIS_PASSWORD": "",
         }
         self.config = load_config(self.options.config, env={**environment(self.options.config), **own})
         if self.config.agent.audio_path == "direct" and self.options.bridge != "embedded":
@@ -165,7 +171,14 @@ class Line:
             dispatch=free_port(tcp),
             sip=0,
             bridge_health=free_port(tcp),
+            api=self._api_port(),
         )
+
+    def _api_port(self) -> int:
+        wanted, tcp = self.options.api_port, socket.SOCK_STREAM
+        if wanted is None:
+            return 0
+        return require_free(wanted, field="--api-port", kind=tcp) if wanted else free_port(tcp)
 
     async def _start_parts(self) -> None:
         try:
@@ -178,24 +191,36 @@ class Line:
                 if self.has_dispatcher:
                     await self._start(self._dispatcher())
                 group.create_task(self._start(self._worker()))
-                if self.options.api_port is not None:
-                    group.create_task(self._start(self._api(self.options.api_port)))
+                if self._ports.api and self.options.waits_for_api:
+                    group.create_task(self._start(self._api()))
                 if self.options.bridge != "none":
                     group.create_task(self._start_bridge())
         except BaseExceptionGroup as failures:
             # One reason is enough for a person; the others are its consequences.
             raise _first_reason(failures) from failures
+        if self._ports.api and not self.options.waits_for_api:
+            self._late = asyncio.create_task(self._start(self._api(), quietly=True))
+
+    async def settled(self) -> None:
+        """Wait for what ``start`` did not wait for.
+
+        Raises:
+            StartError: it did not come up.
+        """
+        if self._late is not None:
+            await self._late
 
     @property
     def has_dispatcher(self) -> bool:
         """Whether this machine's own dispatcher sends for agents: only our bridge asks it."""
         return self.options.bridge == "embedded" and self.config.agent.audio_path != "room"
 
-    async def _start(self, spec: PartSpec) -> None:
+    async def _start(self, spec: PartSpec, *, quietly: bool = False) -> None:
         part = Part(spec)
         self.parts.append(part)
         seconds = await part.start()
-        self._on_step(part.name, seconds)
+        if not quietly:
+            self._on_step(part.name, seconds)
 
     async def _start_bridge(self) -> None:
         try:
@@ -267,6 +292,7 @@ class Line:
         ready = self.data.ready / "dispatcher.json"
         arguments = ["--socket", str(self._dispatch_socket), "--port", str(self._ports.dispatch)]
         arguments += ["--agent", self.config.agent.name, "--ready-file", str(ready)]
+        arguments += ["--max-calls", str(self.config.agent.max_calls)]
         arguments += ["--log-level", self.config.logging.level]
         return self._python("dispatcher", "telephony.dispatch", arguments, ready)
 
@@ -291,13 +317,16 @@ class Line:
         ready = self.data.ready / "worker.json"
         return self._python("worker", "telephony.agent", [], ready, stop_timeout_s=15.0)
 
-    def _api(self, port: int) -> PartSpec:
+    def _api(self) -> PartSpec:
         """The record of calls over HTTP; it takes over what the other parts spool."""
         ready = self.data.ready / "api.json"
         spec = self._python("api", "telephony.api", [], ready)
+        if nice := shutil.which("nice"):
+            # A call that is up needs the processors at once; its record can wait a moment.
+            spec.argv = [nice, "-n", "3", *spec.argv]
+        spec.ready_timeout_s = 90.0
         own = {
-            "TRUNKLINE_DATA": str(self.data.root / "api"),
-            "TRUNKLINE_API_PORT": str(require_free(port, field="--api-port", kind=socket.SOCK_STREAM)),
+            "TRUNKLINE_API_PORT": str(self._ports.api),
             "TRUNKLINE_API_READY_FILE": str(ready),
             "TRUNKLINE_SPOOL": str(self.data.events),
         }
@@ -395,6 +424,7 @@ class Line:
         Raises:
             StartError: a part died more than five times in two minutes, or did not come up again.
         """
+        await self.settled()
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self.parts:
@@ -433,6 +463,9 @@ class Line:
         Args:
             cut: hang up live calls (SIGINT to the bridge) instead of waiting for their end.
         """
+        if self._late is not None:
+            self._late.cancel()
+            await asyncio.gather(self._late, return_exceptions=True)
         order = ("bridge", "livekit-sip", "worker", "api", "dispatcher", "speech", "livekit-server", "redis")
         for name in order:
             stopping = [part for part in self.parts if part.name == name]

@@ -57,11 +57,15 @@ class Screen:
         if not self.console.is_terminal:
             self.console.print(f"The line is up. Call {info.sip}")
             self.console.print(f"LiveKit: {info.livekit_url}, key {info.api_key}. Data and logs: {info.data}")
+            if info.api:
+                self.console.print(f"Record of calls: {info.api}, or: trunkline calls --data {info.data}")
             return
         rows = Table.grid(padding=(0, 2))
         rows.add_row("Call", f"[bold green]{info.sip}[/bold green]" if info.sip else "(no bridge)")
         rows.add_row("LiveKit", f"{info.livekit_url}  key {info.api_key}")
         rows.add_row("Secret", info.api_secret_file)
+        if info.api:
+            rows.add_row("Record", f"{info.api}  or: trunkline calls")
         rows.add_row("Data, logs", info.data)
         rows.add_row("Stop", "Ctrl-C")
         self.console.print(Panel(rows, title="The line is up", title_align="left", expand=False))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ _SILENCE.setflags(write=False)
 class RtpSession:
     """The media of one call; made by ``open``, ended by ``close``.
 
-    Everything is called from the event loop that opened it. Nothing is sent before ``set_remote`` and
-    ``set_codec``.
+    Its socket is read, and frames are sent and received, on one event loop: the one that opened it or the
+    ``loop`` it was given, which may run on another thread; callbacks come on that one. All else may be
+    called from the opener's. Nothing is sent before ``set_remote`` and ``set_codec``.
 
     Attributes:
         port: the local UDP port.
@@ -72,6 +74,7 @@ class RtpSession:
         adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.port: int = sock.getsockname()[1]
         self.on_digit: Callable[[str], None] | None = None
@@ -86,7 +89,7 @@ class RtpSession:
         self._ports = ports
         self._clock = clock
         self._latch = SourceLatch(symmetric=symmetric)
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._closed = False
         self._codec: Codec | None = None
         self._dtmf_payload_type: int | None = None
@@ -102,7 +105,8 @@ class RtpSession:
         self._concealer = Concealer() if conceal else None
         self._concealed = 0
         self._reception = Reception()
-        self._loop.add_reader(sock.fileno(), self._read)
+        self._dtmf_lock = threading.Lock()
+        self._on_loop(self._loop, self._loop.add_reader, sock.fileno(), self._read)
 
     @classmethod
     async def open(
@@ -115,6 +119,7 @@ class RtpSession:
         adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> RtpSession:
         """Bind a port of ``ports`` on ``address`` and listen.
 
@@ -126,6 +131,7 @@ class RtpSession:
             adaptive: wait only as long as the jitter of the last seconds demands, from 20 ms up.
             conceal: fill up to 60 ms of what is missing from what was played before it.
             symmetric: send to where packets come from, rather than to ``set_remote``'s address only.
+            loop: where the session lives; the running one by default.
 
         Raises:
             RtpError: no port is free, or the address is not this machine's.
@@ -138,6 +144,7 @@ class RtpSession:
             adaptive=adaptive,
             conceal=conceal,
             symmetric=symmetric,
+            loop=loop,
         )
 
     @property
@@ -214,7 +221,8 @@ class RtpSession:
             self._marker = True
             return
         if self._dtmf_payload_type is not None and self._dtmf_out.busy:
-            packets = self._dtmf_out.next_packets(timestamp)
+            with self._dtmf_lock:
+                packets = self._dtmf_out.next_packets(timestamp)
             for packet in packets:
                 self._send(remote, self._dtmf_payload_type, packet.marker, packet.timestamp, packet.payload)
             if packets:
@@ -252,8 +260,9 @@ class RtpSession:
             )
         if self._closed:
             raise _closed_error()
-        sent: asyncio.Future[None] = self._loop.create_future()
-        batch = self._dtmf_out.queue(digits, lambda: _resolve(sent))
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._dtmf_lock:
+            batch = self._dtmf_out.queue(digits, lambda: self._on_loop(sent.get_loop(), _resolve, sent))
         self._digits_waiting.add(sent)
         try:
             # A call on hold, or one whose clock stopped, must not keep its caller waiting for ever.
@@ -268,19 +277,38 @@ class RtpSession:
             ) from None
         finally:
             self._digits_waiting.discard(sent)
-            self._dtmf_out.drop(batch)
+            with self._dtmf_lock:
+                self._dtmf_out.drop(batch)
 
     def close(self) -> None:
         """Stop, close the socket and give the port back; harmless when done twice."""
         if self._closed:
             return
         self._closed = True
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-        self._ports.release(self.port)
+        self._on_loop(self._loop, self._shut)
         for sent in self._digits_waiting:
             if not sent.done():
                 sent.set_exception(_closed_error())
+
+    def _shut(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._ports.release(self.port)
+
+    def _on_loop(
+        self, loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: object
+    ) -> None:
+        """Do something on a loop: now where it is the one that runs here, else as soon as it can."""
+        if asyncio._get_running_loop() in (None, loop):
+            work(*arguments)
+            return
+        try:
+            loop.call_soon_threadsafe(work, *arguments)
+        except RuntimeError:
+            # That loop has ended, and with it whoever waited; a socket must be closed all the same.
+            if work == self._shut:
+                self._socket.close()
+                self._ports.release(self.port)
 
     def _send(self, remote: Address, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         second = payload_type | 0x80 if marker else payload_type

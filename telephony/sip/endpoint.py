@@ -6,6 +6,7 @@ dialogs and of unknown methods are answered here; ``close`` leaves no task, time
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,9 +116,9 @@ class SipEndpoint:
             pending_invites=self._calls.unanswered,
         )
 
-    def contact(self, user: str = "") -> str:
+    def contact(self, user: str = "", protocol: str = "UDP") -> str:
         """A Contact value that leads to this end, brackets included."""
-        return self.stack.contact(user)
+        return self.stack.contact(user, protocol)
 
     async def start(
         self,
@@ -176,6 +177,8 @@ class SipEndpoint:
         are answered where credentials are given, each time with the next CSeq. An Authorizer that is kept
         remembers the challenge for the next request, as a registration wants it.
 
+        Cancelled, it is repeated no more.
+
         Raises:
             SipTimeoutError: no final response within 32 s (Timer F).
             SipError: the address cannot be reached from here, or the endpoint was closed.
@@ -205,8 +208,13 @@ class SipEndpoint:
             if response.status >= 200:
                 outcome.set(response)
 
-        self.stack.start_client(request, hop, on_response=on_response, on_failure=outcome.set)
-        result = await outcome.wait(self.stack.clock, 2 * self.stack.timers.timeout)
+        sending = self.stack.start_client(request, hop, on_response=on_response, on_failure=outcome.set)
+        try:
+            result = await outcome.wait(self.stack.clock, 2 * self.stack.timers.timeout)
+        except asyncio.CancelledError:
+            # Whoever waits no longer wants it repeated no longer.
+            sending.terminate()
+            raise
         if isinstance(result, SipError):
             raise result
         return result

@@ -83,6 +83,9 @@ def split_outside(text: str, separator: str) -> list[str]:
     Raises:
         SipParseError: a quote or an angle bracket is not closed.
     """
+    if '"' not in text and "<" not in text and ">" not in text:
+        # Most values are so plain, and an INVITE has dozens of them.
+        return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     begin = position = 0
     bracketed = False

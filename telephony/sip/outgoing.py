@@ -54,6 +54,7 @@ class OutgoingInviteRequest:
         target: where to send instead of the URI's host, such as an outbound proxy.
         contact_user: user part of our Contact; where None, that of ``from_``.
         call_id: random where None.
+        local_tag: our From tag; random where None.
     """
 
     uri: SipUri
@@ -66,6 +67,7 @@ class OutgoingInviteRequest:
     contact_user: str | None = None
     call_id: str | None = None
     content_type: str = "application/sdp"
+    local_tag: str | None = None
 
 
 class OutgoingInvite:
@@ -103,6 +105,11 @@ class OutgoingInvite:
     def request(self) -> SipRequest:
         """The INVITE as it was sent last."""
         return self._invite
+
+    @property
+    def hop(self) -> Hop:
+        """Where the INVITE is sent."""
+        return self._hop
 
     @property
     def done(self) -> bool:
@@ -255,7 +262,7 @@ def build_invite(stack: Stack, wanted: OutgoingInviteRequest, protocol: str) -> 
     request = SipRequest("INVITE", wanted.uri, body=wanted.body)
     headers = request.headers
     headers.add("Max-Forwards", "70")
-    headers.add("From", str(wanted.from_.with_tag(new_tag())))
+    headers.add("From", str(wanted.from_.with_tag(wanted.local_tag or new_tag())))
     to = f"<{wanted.uri}>" if wanted.to is None else str(wanted.to)
     headers.add("To", to)
     headers.add("Call-ID", wanted.call_id or new_call_id())

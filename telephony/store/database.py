@@ -43,9 +43,11 @@ class Database:
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://…``; the asynchronous driver is chosen here.
+        statement_timeout_s: after which PostgreSQL is taken to be away; None waits for as long as a
+            statement needs, which is right for migrations.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, statement_timeout_s: float | None = 30.0) -> None:
         self.url = _async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -58,7 +60,7 @@ class Database:
                 pool_timeout=_POOL_WAIT_S,
                 pool_pre_ping=True,
                 json_serializer=compact_json,
-                connect_args={"timeout": 5, "command_timeout": 30},
+                connect_args={"timeout": 5, "command_timeout": statement_timeout_s},
             )
 
     @contextlib.asynccontextmanager
@@ -106,12 +108,17 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except _NOT_THE_DATABASES_FAULT:
         raise
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise StoreError(
-            f"The database did not take or give the data: {reason}.",
+            f"The database did not take or give the data: {_reason(error)}.",
             fix="See that it runs, can be reached and has free space.",
             retryable=True,
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    # A time-out says nothing of itself but its name.
+    return str(cause).strip().partition("\n")[0].rstrip(".") or type(cause).__name__
 
 
 def compact_json(value: Any) -> str:

@@ -109,7 +109,11 @@ async def replay(database: Database, connection: AsyncConnection, wanted: Replay
     """Queue stored events for an endpoint again, oldest first."""
     chosen = await _choose(connection, wanted)
     more = len(chosen) > MOST_REPLAYED
-    next_since = chosen[MOST_REPLAYED]["received_at"] if more else None
+    next_since = None
+    if more:
+        # Events of one transaction share their instant: they are all left over, so that none is queued twice.
+        next_since = chosen[MOST_REPLAYED]["received_at"]
+        chosen = [row for row in chosen if row["received_at"] < next_since] or chosen
     rows = [
         {
             "endpoint_id": wanted.endpoint_id,

@@ -57,6 +57,11 @@ sa.Index("ix_call_to", call.c.to_number, call.c.created_at, call.c.call_id)
 sa.Index("ix_call_outcome", call.c.outcome, call.c.created_at, call.c.call_id)
 sa.Index("ix_call_assistant", call.c.assistant, call.c.created_at, call.c.call_id)
 sa.Index("ix_call_trunk", call.c.trunk_id, call.c.created_at, call.c.call_id)
+sa.Index("ix_call_direction", call.c.direction, call.c.created_at, call.c.call_id)
+sa.Index("ix_call_ended_by", call.c.ended_by, call.c.created_at, call.c.call_id)
+sa.Index("ix_call_sip_status", call.c.sip_status, call.c.created_at, call.c.call_id)
+sa.Index("ix_call_recorded", call.c.recorded, call.c.created_at, call.c.call_id)
+sa.Index("ix_call_duration", call.c.duration_ms, call.c.created_at, call.c.call_id)
 sa.Index(
     "ix_call_room",
     call.c.room,
@@ -65,6 +70,14 @@ sa.Index(
 )
 sa.Index(
     "ix_call_open",
+    call.c.created_at,
+    call.c.call_id,
+    sqlite_where=call.c.ended_at.is_(None),
+    postgresql_where=call.c.ended_at.is_(None),
+)
+sa.Index(
+    "ix_call_state",
+    call.c.state,
     call.c.created_at,
     call.c.call_id,
     sqlite_where=call.c.ended_at.is_(None),

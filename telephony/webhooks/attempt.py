@@ -93,11 +93,14 @@ class Resolver(AbstractResolver):
 
 
 class Poster:
-    """Posts events; one for the process. Use as an asynchronous context."""
+    """Posts events; one for the process. Use as an asynchronous context.
+
+    ``timeout_s``: how long one attempt may take, from the name's resolution to the answer's last byte.
+    """
 
     def __init__(self, guard: AddressGuard, *, timeout_s: float = 15.0) -> None:
         self._guard = guard
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Poster:
@@ -111,7 +114,7 @@ class Poster:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            timeout=aiohttp.ClientTimeout(total=self.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -144,7 +147,7 @@ class Poster:
                     excerpt,
                 )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return Result(None, _sentence(error, self._timeout_s), _elapsed_ms(started))
+            return Result(None, _sentence(error, self.timeout_s), _elapsed_ms(started))
 
 
 async def _excerpt(response: aiohttp.ClientResponse) -> str:

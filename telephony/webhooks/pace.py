@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 FAILURES_BEFORE_GENTLE = 5
+_LANES_A_PLACE = 2
 _SHORTEST_GAP_S = 0.05
 _LONGEST_GAP_S = 2.0
 _HASTEN_EVERY = timedelta(seconds=30)
@@ -19,11 +20,16 @@ _HASTEN_EVERY = timedelta(seconds=30)
 class Pace:
     """One endpoint's recent history, in this process.
 
-    ``failing_since``: the first failure after the last success; None while it answers.
+    ``concurrency``: attempts under way at once. ``in_flight``: lanes that are worked through; ``unwritten``:
+    those of them whose last attempt is over and waits to be written down. While those wait, others are
+    sent, so that a disk that syncs slowly does not set the pace; but not without a bound, since all of
+    them would be sent again after a crash. ``failing_since``: the first failure after the last success;
+    None while it answers.
     """
 
     concurrency: int
     in_flight: int = 0
+    unwritten: int = 0
     failures: int = 0
     failing_since: datetime | None = None
     not_before: datetime | None = None
@@ -35,15 +41,20 @@ class Pace:
         return self.failures >= FAILURES_BEFORE_GENTLE
 
     def room(self, now: datetime) -> int:
-        """How many more attempts may be under way now."""
+        """How many more lanes may be begun now."""
         if self.not_before is not None and now < self.not_before:
             return 0
-        return max(0, (1 if self.gentle else self.concurrency) - self.in_flight)
+        most = self._most
+        return max(0, min(most - (self.in_flight - self.unwritten), _LANES_A_PLACE * most - self.in_flight))
 
     def worthwhile(self, now: datetime) -> int:
         """How many places to fill now; 0 while only a few are free, since each claim is a commit."""
         free = self.room(now)
-        return free if free > (self.in_flight + free - 1) // 2 else 0
+        return free if free > (self._most - 1) // 2 else 0
+
+    @property
+    def _most(self) -> int:
+        return 1 if self.gentle else self.concurrency
 
     def succeeded(self, now: datetime) -> bool:
         """Note a success; returns whether everything that waits for the endpoint should be tried now."""

@@ -49,16 +49,16 @@ class Schedule:
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header (RFC 9110 section 10.2.3): seconds from now, or None."""
+    """Read a Retry-After header (RFC 9110 section 10.2.3): seconds from now, at most a day, or None."""
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdecimal():
-        return float(text[:12])
+        return min(float(text[:12]), LONGEST_RETRY_AFTER_S)
     try:
         instant = parsedate_to_datetime(text)
     except ValueError:
         return None
     if instant.tzinfo is None:
         return None
-    return max(0.0, (instant - now).total_seconds())
+    return min(max(0.0, (instant - now).total_seconds()), LONGEST_RETRY_AFTER_S)

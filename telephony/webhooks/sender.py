@@ -39,6 +39,7 @@ log = get_logger(__name__)
 _POLL_S = 1.0
 _RETRY_S = 1.0
 _STOP_S = 5.0
+_MARGIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class Sender:
         self._wake = wake
         self._observer = observer
         self._paces: dict[str, Pace] = {}
+        self._gates: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: set[tuple[str, str]] = set()
         self._stopping = False
         self._retry_at: datetime | None = None
 
@@ -144,11 +147,14 @@ class Sender:
         task.add_done_callback(self._tasks.discard)
 
     async def _finish_tasks(self) -> None:
-        if self._tasks:
-            _, unfinished = await asyncio.wait(self._tasks, timeout=_STOP_S)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+        end = asyncio.get_running_loop().time() + _STOP_S
+        while self._tasks and (left_s := end - asyncio.get_running_loop().time()) > 0:
+            # One may have begun another meanwhile.
+            await asyncio.wait(self._tasks, timeout=left_s)
+        unfinished = list(self._tasks)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _serve(self, endpoint_id: str, pace: Pace, places: int) -> None:
         """Claim up to ``places`` lanes of an endpoint, which were counted already, and work through them."""
@@ -157,13 +163,17 @@ class Sender:
             claimed = await self._desk.claim(endpoint_id, places)
         except StoreError:
             await asyncio.sleep(_RETRY_S)
-        finally:
-            pace.in_flight -= places - len(claimed.lanes)
+        # A lane whose lease ran out while we are still at it comes back to us: it is not begun twice.
+        # One that comes while we stop is not begun at all: the desk gives it back.
+        begin = () if self._stopping else claimed.lanes
+        lanes = [lane for lane in begin if (lane.endpoint_id, lane.call_id) not in self._lanes]
+        pace.in_flight -= places - len(lanes)
         if claimed.endpoint is None:
             return
-        if pace.failing_since is None:
-            pace.failing_since = claimed.endpoint["failing_since"]
-        for lane in claimed.lanes:
+        # What the record says holds: an operator may have switched it on again, another sender been answered.
+        pace.failing_since = claimed.endpoint["failing_since"]
+        for lane in lanes:
+            self._lanes.add((lane.endpoint_id, lane.call_id))
             self._own(self._work(lane, claimed.endpoint, pace))
 
     async def _work(self, lane: Lease, endpoint: RowMapping, pace: Pace) -> None:
@@ -174,6 +184,7 @@ class Sender:
         except Exception:
             log.exception("delivery_failed", endpoint_id=lane.endpoint_id, call_id=lane.call_id)
         finally:
+            self._lanes.discard((lane.endpoint_id, lane.call_id))
             pace.in_flight -= 1
             if pace.worthwhile(utc_now()):
                 self._wake.set()
@@ -183,21 +194,43 @@ class Sender:
             await self._desk.finish(Step(lane.endpoint_id, lane.call_id, None, utc_now()))
             return
         signing = endpoints.valid_secrets(endpoint["secrets"], utc_now())
+        gate = self._gates.setdefault(lane.endpoint_id, asyncio.Semaphore(self._options.concurrency))
+        until = lane.until
         for place, due in enumerate(lane.deliveries, start=1):
-            result = await self._poster.post(endpoint["url"], due.event.payload(), signing)
+            async with gate:
+                if utc_now() >= until:
+                    # Held up for longer than the lease, as by a database that was away: another may have it.
+                    log.warning("lease_ran_out", endpoint_id=lane.endpoint_id, call_id=lane.call_id)
+                    return
+                result = await self._poster.post(endpoint["url"], due.event.payload(), signing)
             now = utc_now()
             self._observer.attempted(lane.endpoint_id, result, (now - due.created_at).total_seconds())
+            news = _learn(pace, result, now)
             last = place == len(lane.deliveries) or not result.delivered or self._stopping
-            step = self._step(lane, due, result, now, last=last)
-            if not await self._desk.finish(step):
+            step = self._step(lane, due, result, now, last=last, until=until)
+            if not await self._write_down(step, pace):
                 return
+            if step.renew:
+                until = now + timedelta(seconds=self._options.lease_s)
             if step.due_at is not None and step.due_at > now:
                 self._retry_at = min(self._retry_at or step.due_at, step.due_at)
-            await self._learn(endpoint, pace, result, now)
+            await self._tell(endpoint["endpoint_id"], pace, result, news, now)
             if last:
                 return
 
-    def _step(self, lane: Lease, due: Due, result: Result, now: datetime, *, last: bool) -> Step:
+    async def _write_down(self, step: Step, pace: Pace) -> bool:
+        """Record a step; others may take its place meanwhile."""
+        pace.unwritten += 1
+        if pace.worthwhile(utc_now()):
+            self._wake.set()
+        try:
+            return await self._desk.finish(step)
+        finally:
+            pace.unwritten -= 1
+
+    def _step(
+        self, lane: Lease, due: Due, result: Result, now: datetime, *, last: bool, until: datetime
+    ) -> Step:
         status, due_at = "delivered", now if last else None
         if not result.delivered:
             again = self._options.schedule.next_attempt(
@@ -223,32 +256,27 @@ class Sender:
             result.error,
             result.response,
         )
-        # Renewed when half of it is over, not at every step: each renewal is a row written.
-        renew = (lane.until - now).total_seconds() < self._options.lease_s / 2
+        # Renewed when the next attempt might outlast it, not at every step: each renewal is a row written.
+        left_s = (until - now).total_seconds()
+        renew = left_s < max(self._options.lease_s / 2, self._poster.timeout_s + _MARGIN_S)
         return Step(lane.endpoint_id, lane.call_id, tried, due_at, renew)
 
-    async def _learn(self, endpoint: RowMapping, pace: Pace, result: Result, now: datetime) -> None:
+    async def _tell(self, endpoint_id: str, pace: Pace, result: Result, news: _News, now: datetime) -> None:
         """Write down that an endpoint began to fail or recovered, and switch it off when it must be."""
-        endpoint_id = endpoint["endpoint_id"]
+        since = pace.failing_since or now
         if result.delivered:
-            recovered = pace.failing_since is not None
-            hasten = pace.succeeded(now)
-            if recovered:
+            if news.turned:
                 async with self._database.write() as connection:
                     await endpoints.change(
                         connection, endpoint_id, now, failing_since=None, last_success_at=now
                     )
-                    if hasten:
+                    if news.hasten:
                         await deliveries.hasten(connection, endpoint_id, now)
-            return
-        first = pace.failing_since is None
-        pace.failed(now, result.retry_after_s)
-        since = pace.failing_since or now
-        if result.gone:
+        elif result.gone:
             await self._disable(endpoint_id, "It answered 410 Gone.", now)
         elif now - since >= timedelta(seconds=self._options.disable_after_s):
             await self._disable(endpoint_id, f"It has failed since {since:%Y-%m-%d %H:%M} UTC.", now)
-        elif first:
+        elif news.turned:
             async with self._database.write() as connection:
                 await endpoints.change(
                     connection, endpoint_id, now, failing_since=since, last_failure=result.error
@@ -263,3 +291,20 @@ class Sender:
         log.error("endpoint_disabled", endpoint_id=endpoint_id, reason=reason)
         self._paces.pop(endpoint_id, None)
         self._observer.told([alarm])
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """``turned``: the endpoint began to fail, or recovered; ``hasten``: all that waits for it is due."""
+
+    turned: bool
+    hasten: bool = False
+
+
+def _learn(pace: Pace, result: Result, now: datetime) -> _News:
+    """Note an attempt's result before it is written, so that nobody begins what it speaks against."""
+    failing = pace.failing_since is not None
+    if result.delivered:
+        return _News(failing, pace.succeeded(now))
+    pace.failed(now, result.retry_after_s)
+    return _News(not failing)

@@ -48,6 +48,9 @@ AGENT = {"kind": "AGENT"}
         ([room("r", AGENT)], {"r"}, set(), {"gone"}),
         ([room("r", AGENT)], {"r"}, {"r"}, {"gone", "abandoned"}),
         ([room("r", AGENT, {"kind": "STANDARD"})], {"r"}, {"r"}, {"gone"}),
+        ([room("r"), room("s")], {"r"}, {"s"}, {"gone", "abandoned"}),
+        ([room("r", SIP, AGENT)], {"r"}, {"r"}, {"abandoned"}),
+        ([room("r", SIP, {"kind": "SIP"})], {"r"}, {"r"}, set()),
         ([room("r", SIP)], {"r"}, set(), {"agentless"}),
         ([room("r", SIP)], set(), set(), set()),
         ([room("r", {**SIP, "status": "ringing"})], {"r"}, set(), set()),
@@ -62,6 +65,14 @@ def test_what_is_wrong_is_found_and_nothing_else(
         [OpenCall(CALL, "r", "answered")], {each.name: each for each in there}, had_agent=had_agent, over=over
     )
     assert {finding.kind for finding in found} == kinds
+
+
+@pytest.mark.pure
+def test_callers_that_are_only_listed_are_left_longer_than_agents() -> None:
+    """A caller of a call that ended may be leaving; after a death of livekit-server he is listed for ever."""
+    rooms = {name: room(name, *people) for name, people in (("a", (AGENT,)), ("b", (AGENT, SIP)))}
+    agents, ghosts = compare([], rooms, had_agent=set(), over={"a", "b"})
+    assert agents.after_s < ghosts.after_s
 
 
 @pytest.mark.pure

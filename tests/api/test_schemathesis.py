@@ -7,6 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import checks
@@ -68,3 +69,29 @@ def test_no_request_breaks_the_api_or_its_document(running: ThreadedApi, mode: G
             with contextlib.suppress(Unsatisfiable):
                 run(attempt(ask))()
     assert asked > 20
+
+
+def test_what_one_answer_gave_can_be_used_in_the_next_request(running: ThreadedApi) -> None:
+    """Made, read, changed and deleted in sequences that the document implies: the same promises hold."""
+    schema = schemathesis.openapi.from_url(f"{running.base}/openapi.json")
+    machine: Any = schema.exclude(path_regex="/(stream|listen|test)$").as_state_machine()
+
+    class Sequences(machine):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"headers": {"Authorization": f"Bearer {running.key}"}, "timeout": 20}
+
+        def validate_response(self, response: Any, case: Any, **_: Any) -> None:
+            case.validate_response(response, checks=CHECKED)
+
+    run_state_machine_as_test(
+        Sequences,
+        settings=settings(
+            max_examples=8,
+            stateful_step_count=6,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

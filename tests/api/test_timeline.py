@@ -38,6 +38,7 @@ def test_a_call_reads_as_it_happened() -> None:
                 text="Which day",
                 started_at="2026-11-21T10:00:03Z",
                 interrupted=True,
+                interrupted_at="day",
                 latency_ms=620.4,
                 latency={"llm_ms": 110, "tts_ms": 60},
             ),
@@ -48,16 +49,40 @@ def test_a_call_reads_as_it_happened() -> None:
     )
     assert [(line.kind, line.text) for line in lines] == [
         ("sip", "rings: +1555 → +1666"),
-        ("sip", "answered PCMU direct"),
+        ("sip", "200 OK: PCMU, direct"),
         ("agent", "Which day"),
         ("caller", "Friday"),
-        ("note", "tool book → {'ok': True}"),
+        ("note", "tool book → ok: True"),
         ("note", "key 5"),
         ("end", "The caller hung up."),
     ]
-    assert lines[2].remark == "after 620 ms (llm 110, tts 60) interrupted"
+    assert (lines[1].wait, lines[2].wait) == ("60 ms", "620 ms")
+    assert lines[2].remark == "interrupted at “day”, llm 110 tts 60"
     assert lines[5].remark == "late"
     assert lines[6].remark == "answered, by caller"
+
+
+def test_the_sip_steps_of_a_call_are_told_with_their_times() -> None:
+    """INVITE, 180 and 200 by how long after the INVITE they came, and who said BYE."""
+    steps = [
+        event("call.ringing", 0.013, to="+1666", invite_at="2026-11-21T10:00:00Z", **_FROM),
+        event("call.answered", 0.089),
+        {**event("call.reported", 30, fact="call.ended", ended_by="caller"), "source": "bridge"},
+        {**event("call.reported", 30, fact="call.ended", ended_by="caller"), "source": "job"},
+    ]
+    assert [(line.text, line.wait) for line in timeline(CALL, steps)] == [
+        ("INVITE +1555 → +1666", ""),
+        ("180 Ringing", "13 ms"),
+        ("200 OK", "89 ms"),
+        ("BYE from the caller", ""),
+    ]
+
+
+def test_fields_are_told_as_they_come() -> None:
+    """With how sure of each; one that is asked for again is open."""
+    told = {"day": {"value": "friday", "confidence": 0.9}, "time": {"value": None}}
+    [line] = timeline(CALL, [event("fields.collected", 5, fields=told)])
+    assert line.text == "noted day = friday (90 %), time is open again"
 
 
 def test_every_type_of_event_can_be_shown() -> None:

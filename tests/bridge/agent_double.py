@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from typing import TYPE_CHECKING, Self
 
@@ -20,15 +21,27 @@ if TYPE_CHECKING:
 
 _FRAME_S = 0.02
 
+# The SDK names rooms in its log, and rooms are named after callers.
+logging.getLogger("livekit").setLevel(logging.WARNING)
+
 
 class RoomPerson:
     """One participant; a context that leaves at its end."""
 
-    def __init__(self, url: str, room_name: str, *, identity: str = "agent", kind: str = "agent") -> None:
+    def __init__(
+        self,
+        url: str,
+        room_name: str,
+        *,
+        identity: str = "agent",
+        kind: str = "agent",
+        key: tuple[str, str] = (API_KEY, API_SECRET),
+    ) -> None:
         self._url = url
         self._room_name = room_name
         self._identity = identity
         self._kind = kind
+        self._key = key
         self.room = rtc.Room()
         self.heard: list[Samples] = []
         self.keys: list[str] = []
@@ -67,7 +80,7 @@ class RoomPerson:
         grants = api.VideoGrants(
             room_join=True, room=self._room_name, room_create=True, agent=self._kind == "agent"
         )
-        token = api.AccessToken(API_KEY, API_SECRET).with_identity(self._identity).with_grants(grants)
+        token = api.AccessToken(*self._key).with_identity(self._identity).with_grants(grants)
         return token.with_kind("agent") if self._kind == "agent" else token
 
     async def speak(self, frequency_hz: float = 440.0, *, seconds: float | None = None) -> None:

@@ -103,9 +103,12 @@ class JobDouble:
 class DirectLine(TestLine):
     """A test line whose calls go over the direct line."""
 
-    def __init__(self, redis: Server, livekit: Server, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self, redis: Server, livekit: Server, folder: Path, *, max_calls: int = 0, **settings: Any
+    ) -> None:
         self.links = folder / "links"
-        self.machine = Machine(folder, f"ws://127.0.0.1:{livekit.port}", expected=(AGENT,))
+        url = f"ws://127.0.0.1:{livekit.port}"
+        self.machine = Machine(folder, url, expected=(AGENT,), max_calls=max_calls)
         direct = {
             "audio_path": "auto",
             "dispatch_socket": str(self.machine.path),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
@@ -29,6 +29,24 @@ if TYPE_CHECKING:
     from telephony.sip.session import DialogSession
 
 HOST = "127.0.0.1"
+
+
+class Voice(Protocol):
+    """What a telephone says, a frame at a time."""
+
+    def frame(self) -> Samples:
+        """The next 20 ms."""
+
+
+class Clip:
+    """A recording, once, and then silence."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._left = samples
+
+    def frame(self) -> Samples:
+        frame, self._left = self._left[:FRAME_SAMPLES], self._left[FRAME_SAMPLES:]
+        return np.pad(frame, (0, FRAME_SAMPLES - len(frame)))
 
 
 class Tone:
@@ -58,7 +76,7 @@ class PhoneCall:
     keys: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     ended_at: float = 0.0
-    voice: Tone | None = None
+    voice: Voice | None = None
     talks: bool = True
 
     @property

@@ -139,6 +139,23 @@ async def test_a_full_line_is_refused_before_it_rings(direct: DirectLine, phone:
     await until(lambda: not list(direct.links.iterdir()))
 
 
+async def test_it_rings_as_soon_as_a_place_is_kept(
+    redis: Server, livekit: Server, tmp_path: Path, phone: Phone
+) -> None:
+    """180 does not wait for the worker's answer; a worker that says no all the same is a refusal in time."""
+    async with DirectLine(redis, livekit, tmp_path, max_calls=1) as direct:
+        await direct.provision_agent()
+        async with direct.worker(limit=0, slow_s=0.5) as worker:
+            call = await phone.call(direct.number, direct.port)
+            await until(lambda: 180 in [status for status, _ in call.provisionals])
+            assert len(worker.asked) <= 1
+            assert not worker.assigned
+            response = await call.final()
+        assert response.status == 503
+        assert response.headers.get("Retry-After")
+        assert phone.clock.now() - call.invited_at < 5.0
+
+
 async def test_busy_is_said_where_the_policy_says_busy(
     redis: Server, livekit: Server, tmp_path: Path, phone: Phone
 ) -> None:

@@ -50,12 +50,12 @@ def test_a_call_of_which_nothing_is_known_still_has_a_summary() -> None:
 
 
 def test_the_instants_of_a_call_by_name() -> None:
-    """Each known instant is listed once, in UTC."""
+    """Each known instant is listed once, in UTC, the earliest first."""
     found = timings(fold(good_call()))
     assert list(found) == [
+        "ringing_at",
         "answered_at",
         "first_agent_audio_at",
         "first_caller_speech_at",
-        "ringing_at",
     ]
     assert found["first_agent_audio_at"] == "2026-11-21T10:00:00.600000+00:00"

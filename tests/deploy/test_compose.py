@@ -7,11 +7,13 @@ import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from jsonschema import Draft202012Validator
 
+from provisioning.render.livekit_sip_keys import check_livekit_sip
 from tests.deploy.files import BASE, OVERRIDES, ROOT, document, services
 from tests.deploy.known_keys import LIVEKIT_SERVER, LIVEKIT_SIP, unknown_keys
 
@@ -35,20 +37,45 @@ def _text(service: dict[str, Any]) -> str:
     return json.dumps(service)
 
 
+def _specification() -> dict[str, Any]:
+    """The Compose Specification's schema, as the package check-jsonschema carries it."""
+    text = (resources.files("check_jsonschema.builtin_schemas") / "vendor/compose-spec.json").read_text()
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _narrower() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((ROOT / "tests/deploy/compose.schema.json").read_text())
+    return schema
+
+
+def _problems(schema: dict[str, Any], content: dict[str, Any]) -> list[str]:
+    Draft202012Validator.check_schema(schema)
+    found = Draft202012Validator(schema).iter_errors(content)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
 def _one_shot(service: dict[str, Any]) -> bool:
     return service.get("restart") == "no"
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_a_compose_file_fits_the_compose_specification(name: str) -> None:
+    """Each Compose file fits the Compose Specification's own schema."""
+    assert _problems(_specification(), document(name)) == []
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_the_files_fit_the_specification_when_merged(override: str) -> None:
+    """What an override makes of the base file is a Compose file too."""
+    merged = {**document(BASE), "services": services(BASE, override)}
+    assert _problems(_specification(), merged) == []
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_compose_file_has_no_key_that_compose_does_not_know(name: str) -> None:
-    """Each Compose file fits the schema, which refuses misspelt keys and wrong types."""
-    schema = json.loads((ROOT / "tests/deploy/compose.schema.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    problems = [
-        f"{error.json_path}: {error.message}"
-        for error in Draft202012Validator(schema).iter_errors(document(name))
-    ]
-    assert problems == []
+    """Each Compose file fits our narrower schema: misspelt keys, bare numbers, truth values are refused."""
+    assert _problems(_narrower(), document(name)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,10 +89,9 @@ def test_a_compose_file_has_no_key_that_compose_does_not_know(name: str) -> None
 )
 def test_the_schema_finds_mistakes(change: dict[str, Any], where: str) -> None:
     """A misspelt key, a bare number, a truth value and an unknown condition are each found where they are."""
-    schema = json.loads((ROOT / "tests/deploy/compose.schema.json").read_text())
     content = document(BASE)
     content["services"]["sip"] |= change
-    assert where in [error.json_path for error in Draft202012Validator(schema).iter_errors(content)]
+    assert where in [error.json_path for error in Draft202012Validator(_narrower()).iter_errors(content)]
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
@@ -198,6 +224,14 @@ def test_secrets_come_from_files_that_git_and_docker_do_not_see() -> None:
     assert (ROOT / ".dockerignore").read_text().split("\n")[1] == "*"
 
 
+def test_the_api_reads_what_the_worker_tells() -> None:
+    """Both work on one volume, and the api empties the folder in which the worker leaves its events."""
+    api, worker = services()["api"], services()["worker"]
+    assert api["environment"]["TRUNKLINE_SPOOL"] == f"{worker['environment']['TRUNKLINE_DATA']}/events"
+    assert "data:/data" in api["volumes"]
+    assert "data:/data" in worker["volumes"]
+
+
 def test_names_that_are_used_are_declared() -> None:
     """Every secret, volume, dependency and mounted file that a service names exists."""
     content = document(BASE)
@@ -226,6 +260,26 @@ def test_the_programs_that_are_started_exist(name: str) -> None:
 def test_livekit_sip_gets_only_keys_it_knows(name: str) -> None:
     """livekit-sip ignores unknown keys without a word, so none may stand in a file of ours."""
     assert unknown_keys(document(name), LIVEKIT_SIP) == []
+
+
+@pytest.mark.parametrize("override", [None, *OVERRIDES])
+def test_every_configuration_that_is_mounted_for_livekit_is_checked(override: str | None) -> None:
+    """No file gets into a LiveKit container that the strict checks have not seen, overrides included."""
+    known = {"livekit-server.yaml": LIVEKIT_SERVER, "livekit-sip.yaml": LIVEKIT_SIP}
+    for service in services(BASE, *([override] if override else [])).values():
+        if not service["image"].startswith("livekit/"):
+            continue
+        assert not {name for name in service.get("environment", {}) if name.endswith("CONFIG_BODY")}
+        for volume in service.get("volumes", []):
+            source, target = volume.split(":")[:2]
+            if source.startswith("./"):
+                assert unknown_keys(document(source), known[target.removeprefix("/etc/")]) == []
+
+
+@pytest.mark.parametrize("name", ["deploy/livekit-sip.yaml", "deploy/livekit-sip.desktop.yaml"])
+def test_what_provision_renders_by_accepts_our_own_files(name: str) -> None:
+    """The check that `provision render` applies to livekit-sip's file finds nothing in the shipped ones."""
+    assert list(check_livekit_sip(document(name))) == []
 
 
 def test_livekit_server_gets_only_keys_it_knows() -> None:
@@ -281,6 +335,20 @@ def test_the_firewall_closes_what_it_does_not_name() -> None:
         "$rtp_ports",
         "$api_ports",
     }
+
+
+def test_the_firewall_can_be_loaded() -> None:
+    """nft itself reads the file, where this machine has it and lets a user have a network of its own."""
+    nft, unshare = shutil.which("nft") or shutil.which("nft", path="/usr/sbin"), shutil.which("unshare")
+    if (
+        nft is None
+        or unshare is None
+        or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("no nft here, or no network namespace for a user")
+    arguments = [unshare, "-rn", nft, "-c", "-f", str(ROOT / "deploy/nftables.conf")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_images_are_built_from_hashed_locks_and_run_without_root() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.bridge.servers import livekit_binary
 from tests.deploy.files import ROOT, document
 from tests.deploy.known_keys import LIVEKIT_SERVER, LIVEKIT_SIP, top_level_keys, unknown_keys
 
@@ -112,6 +113,19 @@ def test_the_two_halves_of_a_configuration_make_a_whole(folder: Path, image: str
     assert len(keys) == len(set(keys))
     known = LIVEKIT_SIP if image == "livekit-sip" else LIVEKIT_SERVER
     assert unknown_keys(yaml.safe_load(text), known) == []
+
+
+def test_livekit_server_itself_reads_the_whole(folder: Path) -> None:
+    """The pinned livekit-server, which refuses unknown keys, takes both halves and names their ports."""
+    binary = livekit_binary()
+    assert binary is not None, "livekit-server is missing: run scripts/setup test"
+    text = (ROOT / "deploy/livekit-server.yaml").read_text() + (folder / "livekit-server.yaml").read_text()
+    done = subprocess.run(
+        [binary, "ports"], env={"LIVEKIT_CONFIG": text}, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert "could not parse" not in done.stdout + done.stderr
+    assert {port for port in ("7880", "7881", "7882") if port in done.stdout} == {"7880", "7881", "7882"}
 
 
 def test_all_parts_are_given_the_same_secrets(folder: Path) -> None:

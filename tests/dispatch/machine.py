@@ -32,13 +32,17 @@ class WorkerDouble:
         port: the dispatcher's.
         limit: jobs at once; more are refused.
         silent: never answers.
+        slow_s: takes so long to answer.
     """
 
-    def __init__(self, port: int, *, agent: str = AGENT, limit: int = 100, silent: bool = False) -> None:
+    def __init__(
+        self, port: int, *, agent: str = AGENT, limit: int = 100, silent: bool = False, slow_s: float = 0.0
+    ) -> None:
         self._port = port
         self._agent = agent
         self.limit = limit
         self.silent = silent
+        self.slow_s = slow_s
         self.worker_id = ""
         self.asked: list[wire.Job] = []
         self.assigned: list[wire.JobAssignment] = []
@@ -97,6 +101,7 @@ class WorkerDouble:
                 self.worker_id = message.register.worker_id
             case "availability":
                 self.asked.append(message.availability.job)
+                await asyncio.sleep(self.slow_s)
                 if not self.silent:
                     await self.send(availability=self._answer(message.availability.job))
             case "assignment":
@@ -117,10 +122,14 @@ class WorkerDouble:
 class Machine:
     """The dispatcher and a bridge's client."""
 
-    def __init__(self, folder: Path, url: str = NOWHERE, *, expected: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, url: str = NOWHERE, *, expected: tuple[str, ...] = (), max_calls: int = 0
+    ) -> None:
         self.folder = folder
         self.url = url
         self.expected = expected
+        self.max_calls = max_calls
+        self.reserved: list[float] = []
         self.path = folder / "dispatch.sock"
         self.client = DispatchClient(self.path)
         self.over: list[JobState] = []
@@ -134,6 +143,7 @@ class Machine:
             socket_path=self.path,
             port=port,
             expected=self.expected,
+            max_calls=self.max_calls,
         )
 
     async def __aenter__(self) -> Self:
@@ -167,6 +177,7 @@ class Machine:
             "room_config": "",
             "patience_s": 0.0,
             "on_over": self.over.append,
+            "on_reserved": lambda: self.reserved.append(asyncio.get_running_loop().time()),
             **changes,
         }
         return await self.client.launch(**request)

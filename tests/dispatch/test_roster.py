@@ -43,3 +43,10 @@ def test_a_worker_that_came_back_is_not_removed_by_its_old_connection() -> None:
     assert roster.choose("a", ()) is new
     roster.remove(new)
     assert not roster.has("a")
+
+
+def test_a_place_is_certain_only_where_the_limit_is_known() -> None:
+    """Calls given and jobs of livekit-server's count alike; without a limit nothing is promised."""
+    assert not Worker("AW_1", "a").has_place
+    assert Worker("AW_1", "a", limit=2, given={"AJ_1"}).has_place
+    assert not Worker("AW_1", "a", limit=2, given={"AJ_1"}, relayed={"AJ_2"}).has_place

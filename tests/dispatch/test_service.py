@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -16,6 +17,9 @@ from telephony.link.listener import connect
 from tests.bridge.servers import API_KEY, API_SECRET
 from tests.dispatch.machine import AGENT, NOWHERE, Machine
 from tests.link.calls import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.component
 
@@ -248,3 +252,18 @@ async def test_its_health_is_asked_over_http(machine: Machine) -> None:
         session.get(f"http://127.0.0.1:{machine.service.port}/") as answer,
     ):
         assert answer.status == 200
+
+
+async def test_a_place_is_kept_before_the_worker_has_answered(tmp_path: Path) -> None:
+    """As many launches as there are places hear so at once, one more only what the worker says."""
+    async with Machine(tmp_path, max_calls=2) as machine, machine.worker(slow_s=0.2) as worker:
+        launches = [asyncio.create_task(machine.launch()) for _ in range(3)]
+        await until(lambda: len(machine.reserved) == 2)
+        assert not worker.assigned
+        await asyncio.gather(*launches)
+        assert len(machine.reserved) == 2
+        await worker.job_ended(worker.assigned[0].job.id, wire.JobStatus.JS_SUCCESS)
+        await worker.job_ended(worker.assigned[1].job.id, wire.JobStatus.JS_FAILED)
+        await until(lambda: len(machine.over) == 2)
+        await machine.launch()
+        assert len(machine.reserved) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -22,6 +24,16 @@ def test_livekit_server_stays_on_loopback() -> None:
     assert content["rtc"]["node_ip"] == "127.0.0.1"
     assert content["rtc"]["use_external_ip"] is False
     assert content["keys"] == {"key": "s" * 40}
+
+
+def test_livekit_server_tells_the_api_where_there_is_one() -> None:
+    """Its webhooks go to the api's port, signed with the line's own key; without an api they go nowhere."""
+    secret = "s" * 40
+    with_api = livekit_server(replace(PORTS, api=9), redis="127.0.0.1:1", api_key="key", api_secret=secret)
+    told = yaml.safe_load(with_api)["webhook"]
+    assert told == {"api_key": "key", "urls": ["http://127.0.0.1:9/livekit/webhook"]}
+    without = livekit_server(PORTS, redis="127.0.0.1:1", api_key="key", api_secret=secret)
+    assert "webhook" not in yaml.safe_load(without)
 
 
 def test_livekit_sip_gets_no_key_of_ours() -> None:

@@ -23,13 +23,13 @@ def some(values: list[str], at_most: int = 2) -> st.SearchStrategy[list[str]]:
 
 
 @st.composite
-def trunks(draw: st.DrawFn) -> SIPInboundTrunkInfo:
+def trunks(draw: st.DrawFn, addresses: list[str] = ADDRESSES) -> SIPInboundTrunkInfo:
     """An inbound trunk that livekit-server would keep on its own."""
     trunk = SIPInboundTrunkInfo(
         name="trunk",
         numbers=draw(some(NUMBERS, 3)),
         allowed_numbers=draw(some(CALLERS)),
-        allowed_addresses=draw(some(ADDRESSES)),
+        allowed_addresses=draw(some(addresses)),
     )
     if draw(st.booleans()) or not (trunk.numbers or trunk.allowed_addresses):
         trunk.auth_username, trunk.auth_password = "user", "word"

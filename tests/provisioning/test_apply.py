@@ -145,6 +145,25 @@ async def test_fields_we_do_not_know_survive(livekit: LiveKit, service: SipServi
     assert b"\xfa\x7c\x03new" in after.SerializeToString()
 
 
+@pytest.mark.parametrize("kind", [Kind.INBOUND, Kind.OUTBOUND])
+async def test_a_trunks_fields_that_we_do_not_know_survive(
+    kind: Kind, livekit: LiveKit, service: SipService
+) -> None:
+    """A newer server's field of a trunk is still there after its headers were changed by the file."""
+    more = "outbound_only: true, host: sip.example.com" if kind is Kind.OUTBOUND else "inbound_only: true"
+    given = f'name: a, numbers: ["+15550001"], {more}, allowed_addresses: ["127.0.0.1/32"]'
+    if kind is Kind.OUTBOUND:
+        given = given.partition(", allowed")[0]
+    await apply(livekit, line(f"{{{given}}}"))
+    live = (await by_name(service, kind))["a"]
+    live.message.MergeFromString(b"\xfa\x7c\x03new")
+    await service.replace(kind, live.id, live.message)
+    assert (await apply(livekit, line(f"{{{given}, headers: {{X-Line: one}}}}"))).writes == 1
+    after = (await by_name(service, kind))["a"].message
+    assert dict(after.headers) == {"X-Line": "one"}  # type: ignore[union-attr]
+    assert b"\xfa\x7c\x03new" in after.SerializeToString()
+
+
 async def test_a_number_moves_between_trunks_with_its_gap_measured(
     livekit: LiveKit, service: SipService, asking: Asking
 ) -> None:

@@ -47,9 +47,34 @@ def test_every_problem_is_said_at_once_with_its_place() -> None:
     assert [text.split(": ")[0] for text in found] == ["2:11", "2:36", "5:15", "6:5", "7:10"]
 
 
+def test_what_is_wrong_between_entries_is_said_beside_what_is_wrong_in_them() -> None:
+    """A typo in one trunk hides nothing elsewhere, and nothing is made up for what it may explain."""
+    found = problems(
+        """
+        sip_trunks:
+          - {name: a, hots: x, numbers: ["+15550001"]}
+          - {name: b, outbound_only: true, numbers: ["+15550002"]}
+        routing:
+          inbound_rules:
+            - {name: r, trunks: [a, c], prot: 1}
+            - {name: s, trunks: [a]}
+            - {name: s, trunks: [b]}
+        """
+    )
+    assert [(text.split(":")[0], text.split(": ")[1]) for text in found] == [
+        ("3", "sip_trunks[0].hots"),
+        ("4", "sip_trunks[1].host"),
+        ("7", "routing.inbound_rules[0].trunks[1]"),
+        ("7", "routing.inbound_rules[0].prot"),
+        ("9", "routing.inbound_rules[2].name"),
+        ("9", "routing.inbound_rules[2].trunks[0]"),
+    ], found
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("routing: {inbound_rules: [{name: r, match: {to: 74951234567}}]}", 'in quotes: "74951234567"'),
         ("livekit: {api_sceret: x}", "Did you mean api_secret?"),
         ("log_level: debug", "Write logging: {level: …}."),
         ("speech: {stt: {provider: deepgram, modle: x}}", "Did you mean model?"),
@@ -237,9 +262,10 @@ def test_a_file_in_the_form_of_the_guides_loads_with_one_note_for_each_surprise(
         "nobody fills in '{timestamp}'",
         "G722 helps only where the carrier keeps it",
         "LiveKit speaks no Opus on a SIP leg",
+        "LiveKit signs its own hook with livekit.api_key",
     ):
         assert sum(words in note for note in notes) == 1, (words, notes)
-    assert len(notes) == 7
+    assert len(notes) == 8
     assert result.config.webhooks.is_livekits_own
     assert not any(SECRET in note for note in notes)
 

@@ -55,7 +55,7 @@ def test_a_call_that_gets_through_is_told_its_room_and_agent_and_why() -> None:
     result = ask("74951234567")
     assert (result.verdict, result.room) == ("accepted", "call_+79161234567_<random>")
     assert result.agents == ["trunkline"]
-    assert "numbers has 74951234567" in result.because[0]
+    assert "numbers has +74951234567" in result.because[0]
     assert "numbers has the called number" in result.because[1]
     assert result.fix == ""
 

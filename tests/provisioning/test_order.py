@@ -182,3 +182,42 @@ def test_a_plan_cut_off_anywhere_is_completed_by_the_next(
     run(world, world.plan(second))
     assert world.plan(second).changes == []
     assert {live.message.name for live in world.lives.values()} == {d.message.name for d in second}
+
+
+def test_a_change_that_decides_nothing_waits_for_nothing() -> None:
+    """Rules of one trunk whose rooms change are written side by side; one whose number moves is not."""
+    trunk = SIPInboundTrunkInfo(name="a", numbers=NUMBERS)
+    world = World()
+
+    def wanted(prefix: str, *, moved: bool = False) -> list[Desired]:
+        rules = []
+        for n, number in enumerate(NUMBERS):
+            taken = NUMBERS[(n + 1) % len(NUMBERS)] if moved else number
+            rule = SIPDispatchRuleInfo(name=str(n), trunk_ids=["inbound/a"], numbers=[taken])
+            rule.rule.dispatch_rule_callee.room_prefix = prefix
+            rules.append(Desired(Kind.RULE, f"rule/{n}", (), rule, {}))
+        return [Desired(Kind.INBOUND, "inbound/a", (), trunk, {}), *rules]
+
+    assert run(world, world.plan(wanted("x"))) == []
+    assert [len(chain.steps) for chain in world.plan(wanted("y")).chains] == [1, 1, 1]
+    assert len(world.plan(wanted("x", moved=True)).chains) == 1
+
+
+def test_a_trunk_with_very_many_rules_is_ordered_in_one_look() -> None:
+    """Where there are too many to try every order, trunk before rules is made, rules before trunk deleted."""
+    numbers = [f"+1555{n:07d}" for n in range(400)]
+    trunk = SIPInboundTrunkInfo(name="a", numbers=numbers)
+    wanted = [Desired(Kind.INBOUND, "inbound/a", (), trunk, {})]
+    for number in numbers:
+        rule = SIPDispatchRuleInfo(name=number, trunk_ids=["inbound/a"], numbers=[number])
+        rule.rule.dispatch_rule_callee.room_prefix = "x"
+        wanted.append(Desired(Kind.RULE, f"rule/{number}", (), rule, {}))
+    world = World()
+    (chain,) = world.plan(wanted).chains
+    assert chain.steps[0].action.kind is Kind.INBOUND
+    ids: dict[str, str] = {}
+    for step in chain.steps:
+        world.write(step, ids)
+    assert world.plan(wanted).changes == []
+    (chain,) = world.plan([]).chains
+    assert chain.steps[-1].action.kind is Kind.INBOUND

@@ -145,5 +145,7 @@ def _play(
         outcome.longest_gap = max(outcome.longest_gap, gap)
         if frame is not None and frame[-1] >= LOUD:
             number = int(frame[-1]) - LOUD
+            # Numbers come round every ten minutes; which round it is, the time tells.
+            number += round((at / FRAME_S - number) / NUMBERS) * NUMBERS
             outcome.heard.append(number)
             outcome.delays.append((at, at - sent_at[number]))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.pure
 
 MINUTES_5 = 300.0
+HOUR = 3600.0
 BASE_S = 0.03
 
 
@@ -151,6 +152,28 @@ def test_stalls_cost_their_own_length() -> None:
     _, outcome = on("stalls")
     assert outcome.longest_gap <= 0.4 / 0.02 + 1
     assert outcome.empty <= 15 * 0.4 / 0.02
+
+
+@pytest.mark.parametrize("ppm", [200.0, -200.0])
+def test_drift_on_a_bad_line_leaves_the_delay_where_it_was(ppm: float) -> None:
+    """With 5 % loss, 40 ms of jitter and disorder, the 15th minute is heard as late as the second one."""
+    network = Network(
+        delay=lambda rng, at: BASE_S + rng.uniform(0, 0.04) + (0.03 if rng.random() < 0.02 else 0.0),
+        loss=0.05,
+        drift_ppm=ppm,
+    )
+    buffer = JitterBuffer(NUMBERED, depth_ms=60, adaptive=True)
+    outcome = simulate(buffer, network, HOUR / 4, seed=11)
+    early, late = (
+        median(outcome.delays_between(60, 120)),
+        median(outcome.delays_between(HOUR / 4 - 60, HOUR / 4)),
+    )
+    assert abs(late - early) <= 0.02
+    assert late <= BASE_S + 0.085
+    assert outcome.longest_gap <= 6
+    assert outcome.concealed <= 0.09 * outcome.sent
+    assert outcome.most_buffered <= 0.2 * 8000
+    assert buffer.stats.restarts == 0
 
 
 def test_same_seed_same_call() -> None:

@@ -27,9 +27,12 @@ def binary(name: str) -> str | None:
 
 
 class Cluster:
-    """A running server that trusts everybody who can reach its folder."""
+    """A running server that trusts everybody who can reach its folder.
 
-    def __init__(self) -> None:
+    ``durable``: it syncs to disk as a real one does; tests need not wait for that.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir="/tmp"))
         self._as_postgres: list[str] = []
         if os.geteuid() == 0:
@@ -47,8 +50,8 @@ class Cluster:
         settings = {
             "unix_socket_directories": str(self.folder),
             "listen_addresses": "",
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
             "shared_buffers": "64MB",
             "max_connections": "80",
             "max_wal_size": "256MB",
@@ -82,6 +85,22 @@ class Cluster:
             [*command, "-v", "ON_ERROR_STOP=1", "-qc", statement], check=check, capture_output=True
         )
         return done.returncode
+
+    def limit_files(self, size: int | None) -> None:
+        """Let no file of the server grow beyond so many bytes, as on a full disk; None lifts the limit.
+
+        Its write-ahead log lies in files of 16 MiB, and without that it stops: allow at least as much.
+        """
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        soft = "unlimited" if size is None else str(size)
+        for each in (str(pid), *children):
+            # One that has ended meanwhile needs no limit.
+            subprocess.run(
+                [*self._as_postgres, "prlimit", "--pid", each, f"--fsize={soft}:"],
+                check=False,
+                capture_output=True,
+            )
 
     def url(self, name: str) -> str:
         """The URL of one of its databases."""

@@ -238,6 +238,31 @@ async def test_dead_letters_and_past_events_can_be_sent_again(database: Database
     assert await again() == [1, 1, 2, 2, 3, 3, 4, 5]
 
 
+async def test_what_one_replay_leaves_over_the_next_takes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again from where it stopped, a replay queues every event once, those of one instant included."""
+    hook = await endpoint(database)
+    for number in range(5):
+        await happen(database, f"call_abcdef{number}", range(1, 5), at(number // 2))
+    async with database.write() as connection:
+        await endpoints.disable(connection, hook, "gone", START)
+        await endpoints.change(connection, hook, START, enabled=True)
+    monkeypatch.setattr(deliveries, "MOST_REPLAYED", 10)
+    since: datetime | None = START
+    queued = 0
+    while since is not None:
+        async with database.write() as connection:
+            done = await deliveries.replay(
+                database, connection, deliveries.Replay(hook, since=since), at(200)
+            )
+        queued, since = queued + done.queued, done.next_since
+    async with database.read() as connection:
+        waiting = await deliveries.page(connection, endpoint_id=hook, status="pending", limit=100)
+    assert queued == len(waiting) == 20
+    assert len({(row["call_id"], row["seq"]) for row in waiting}) == 20
+
+
 async def test_the_backlog_says_how_much_waits_and_since_when(database: Database) -> None:
     """Per endpoint the number of pending deliveries and the oldest of them."""
     hook = await endpoint(database)

@@ -49,10 +49,14 @@ class Got:
 
 @dataclass(slots=True)
 class Receiver:
-    """``behave`` is asked for every request, with how many came before it; 200 for all by default."""
+    """``behave`` is asked for every request, with how many came before it; 200 for all by default.
+
+    ``delay_s``: how long every answer takes.
+    """
 
     behave: Callable[[int], Behaviour] = lambda _count: 200
     answer_headers: dict[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
     got: list[Got] = field(default_factory=list)
     connections: int = 0
     _server: asyncio.Server | None = None
@@ -107,6 +111,7 @@ class Receiver:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         behaviour = self.behave(len(self.got))
         self.got.append(Got(time.monotonic(), head[0].split(" ")[1], headers, body))
+        await asyncio.sleep(self.delay_s)
         return await self._answer(behaviour, writer)
 
     async def _answer(self, behaviour: Behaviour, writer: asyncio.StreamWriter) -> bool:

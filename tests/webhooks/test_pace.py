@@ -52,3 +52,11 @@ def test_places_are_filled_by_the_handful() -> None:
     assert [Pace(8, in_flight=busy).worthwhile(NOW) for busy in range(9)] == [8, 7, 6, 5, 4, 0, 0, 0, 0]
     assert Pace(1).worthwhile(NOW) == 1
     assert Pace(1, in_flight=1).worthwhile(NOW) == 0
+
+
+def test_others_are_sent_while_results_wait_to_be_written() -> None:
+    """A slow disk does not set the pace; but what a crash would repeat is bounded."""
+    assert Pace(8, in_flight=8, unwritten=8).worthwhile(NOW) == 8
+    assert Pace(8, in_flight=16, unwritten=8).worthwhile(NOW) == 0
+    assert Pace(8, in_flight=12, unwritten=12).worthwhile(NOW) == 4
+    assert Pace(8, in_flight=16, unwritten=16).worthwhile(NOW) == 0

@@ -201,3 +201,51 @@ async def test_a_sender_that_stops_leaves_its_work_free_for_the_next(
         assert set(await until_settled(database, hook)) == {"delivered"}
     assert len(receiver.got) == 40
     assert done >= 5
+
+
+async def test_a_lane_is_never_begun_twice_by_one_sender(database: Database, receiver: Receiver) -> None:
+    """When answers outlast a lease, the sender does not take its own lane for a dead sender's."""
+    hook = await add_endpoint(database, receiver.url)
+    receiver.delay_s = 0.8
+    hasty = replace(FAST, lease_s=0.6)
+    await happen(database, "call_abcdef", [1, 2])
+    async with sending(database, hasty, timeout_s=10):
+        assert set(await until_settled(database, hook, 30)) == {"delivered"}
+    assert order(receiver, "call_abcdef") == [1, 2]
+    assert len(receiver.got) == 2
+
+
+async def test_retry_after_holds_for_the_whole_endpoint(database: Database, receiver: Receiver) -> None:
+    """A receiver that asks for a pause gets nothing at all before it is over, of no call."""
+    receiver.behave = lambda count: 429 if count == 0 else 200
+    receiver.answer_headers["Retry-After"] = "1"
+    hook = await add_endpoint(database, receiver.url)
+    async with sending(database) as (_, wake):
+        await happen(database, "call_abcdef", [1], wake)
+        await receiver.wait_for(1)
+        for number in range(5):
+            await happen(database, f"call_others{number}", [1], wake)
+        assert set(await until_settled(database, hook)) == {"delivered"}
+    assert len(receiver.got) == 7
+    assert min(got.at for got in receiver.got[1:]) - receiver.got[0].at >= 1.0
+
+
+async def test_an_endpoint_that_is_switched_on_again_begins_anew(
+    database: Database, receiver: Receiver
+) -> None:
+    """How long it failed before it was switched off is forgotten by a sender that saw it fail."""
+    receiver.behave = lambda _count: 500
+    options = replace(FAST, disable_after_s=1.0, schedule=Schedule(delays_s=(0.2,) * 100, jitter=0))
+    hook = await add_endpoint(database, receiver.url)
+    async with sending(database, options) as (_, wake):
+        await happen(database, "call_abcdef", [1], wake)
+        await receiver.wait_for(1)
+        async with database.write() as connection:
+            await endpoints.disable(connection, hook, "by hand", utc_now())
+        await asyncio.sleep(1.1)
+        async with database.write() as connection:
+            await endpoints.change(connection, hook, utc_now(), enabled=True, failing_since=None)
+        count = len(receiver.got)
+        await happen(database, "call_ghijkl", [1], wake)
+        await receiver.wait_for(count + 2)
+        assert (await endpoint_row(database, hook))["enabled"]

@@ -17,6 +17,7 @@ from telephony.errors import SipError
 if TYPE_CHECKING:
     from provisioning.doctor.patient import Patient
 
+_PATIENCE_S = 2.0
 _ANY = "0.0.0.0"  # noqa: S104 - compared, not bound
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _SERVER_MEDIA = (50_000, 60_000)
@@ -30,7 +31,7 @@ async def sip_port(patient: Patient) -> list[Finding]:
         return [skipped("bridge.sip", text, "Say --line var/line.")]
     host = "127.0.0.1" if patient.config.bridge.listen_ip == _ANY else patient.config.bridge.listen_ip
     try:
-        answer = await ask_options(host, port, timeout_s=2.0)
+        answer = await ask_options(host, port, timeout_s=_PATIENCE_S)
     except SipError as error:
         text = f"nobody answers SIP at {host}:{port}/udp ({_port_state(host, port)}; {error.message})"
         return [problem("bridge.sip", text, "Start the bridge, or correct bridge.listen_ip and sip_port.")]

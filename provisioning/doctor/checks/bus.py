@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from redis.exceptions import AuthenticationError, RedisError
 
 from provisioning.doctor.finding import Finding, ok, problem, skipped, warning
-from provisioning.lock import connect
 from provisioning.objects import Kind
+from provisioning.redis_connection import connect
 from telephony.errors import TrunklineError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from provisioning.doctor.finding import Finding, ok, problem, warning
+from provisioning.doctor.reason import reason_of
 
 if TYPE_CHECKING:
     from provisioning.doctor.patient import Patient
@@ -93,10 +94,8 @@ async def _ask(patient: Patient, question: _Question) -> Finding:
         async with patient.http.get(question.url, headers=question.headers) as answer:
             status = answer.status
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        reason = str(getattr(error, "os_error", None) or error) or "no answer in time"
-        return problem(
-            question.check, f"{question.provider} cannot be reached: {reason}.", "See the network."
-        )
+        text = f"{question.provider} cannot be reached: {reason_of(error)}."
+        return problem(question.check, text, "See the network.")
     if status in _REFUSED:
         text = f"{question.provider} refuses the key ({status})."
         return problem(question.check, text, f"Correct {question.variable}, or api_key in the file.")

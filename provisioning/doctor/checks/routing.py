@@ -52,11 +52,14 @@ async def rules_match(patient: Patient) -> list[Finding]:
     trunks = {live.id: live.message for live in lives if isinstance(live.message, SIPInboundTrunkInfo)}
     rules = {live.id: live.message for live in lives if isinstance(live.message, SIPDispatchRuleInfo)}
     table = RoutingTable((live.id, live.message) for live in lives)
+    ours = {normalise_number(number) for trunk in trunks.values() for number in trunk.numbers}
     picked: set[str] = set()
     served: set[str] = set()
     for rule in rules.values():
         around = [trunks[n] for n in rule.trunk_ids if n in trunks] or list(trunks.values())[:20]
         for probe in probes_for([rule, *around]):
+            if normalise_number(probe.call.from_user) in ours:
+                continue  # nobody calls from a number of ours: it stands there by mistake
             outcome = table.outcome(probe.call)
             picked.add(outcome.rule_id)
             if outcome.result in {"accepted", "pin"}:
@@ -146,7 +149,7 @@ async def numbers(patient: Patient) -> list[Finding]:
 
 def _fault(number: str) -> str:
     normalised = normalise_number(number)
-    if not _TELEPHONE.match(normalised):
+    if not _TELEPHONE.match(normalised) or (number.startswith("0") and "+" not in number):
         return ""  # a login or an extension
     try:
         parsed = phonenumbers.parse(normalised)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from provisioning.doctor.finding import Finding, ok, problem, warning
+from provisioning.doctor.reason import reason_of
 from telephony.errors import LiveKitError
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ async def reachable(patient: Patient) -> list[Finding]:
                 return [problem("server.reachable", text, "Is that livekit-server, or a proxy before it?")]
             return [ok("server.reachable", f"{url} answers in {took:.0f} ms.")]
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        reason = str(getattr(error, "os_error", None) or error) or type(error).__name__
-        text = f"{url} cannot be reached: {reason}."
+        text = f"{url} cannot be reached: {reason_of(error)}."
         fix = (
             "Start livekit-server, or correct livekit.url; for a line of `trunkline up` say --line var/line."
         )
@@ -57,7 +57,8 @@ async def key(patient: Patient) -> list[Finding]:
     try:
         lives = await patient.lives()
     except LiveKitError as error:
-        return [problem("server.key", error.message, error.fix or "")]
+        fix = error.fix or "Set livekit.api_key and livekit.api_secret to a pair from the server's own keys."
+        return [problem("server.key", error.message, fix)]
     text = f"the key may administer SIP; there are {len(lives)} trunks and rules."
     if len(secret) < _SHORTEST_SECRET:
         text = f"the key works, but its secret has only {len(secret)} characters."

@@ -19,6 +19,7 @@ import aiohttp
 from livekit import api
 
 from provisioning.doctor.finding import Finding, ok, problem, skipped, warning
+from provisioning.doctor.reason import reason_of
 
 if TYPE_CHECKING:
     from provisioning.doctor.patient import Patient
@@ -60,7 +61,7 @@ async def _livekits_own(patient: Patient, url: str) -> list[Finding]:
         signed = await _post(patient, url, body, {"Authorization": token})
         unsigned = await _post(patient, url, body, {})
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        text = f"{url} cannot be reached: {_reason(error)}."
+        text = f"{url} cannot be reached: {reason_of(error)}."
         return [problem(check, text, "Start the API, or correct webhooks.url.")]
     if signed >= 400:
         text = f"{url} refuses a rightly signed event with {signed}."
@@ -94,7 +95,7 @@ async def _customers(patient: Patient, check: str, url: str, secret: str) -> lis
         async with patient.http.head(url, timeout=timeout, allow_redirects=False) as answer:
             findings.append(ok(check, f"{url} is there (HEAD {answer.status}); no event was sent."))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        text = f"{url} cannot be reached: {_reason(error)}."
+        text = f"{url} cannot be reached: {reason_of(error)}."
         findings.append(problem(check, text, "Correct the URL, or see the receiver."))
     return findings
 
@@ -111,7 +112,3 @@ def _secret_fault(secret: str) -> str:
     return (
         "" if len(key) >= _SHORTEST_KEY else f"the secret has {len(key)} bytes; {_SHORTEST_KEY} are wanted."
     )
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "os_error", None) or error) or "no answer in time"

@@ -1,0 +1,298 @@
+"""Eight calls at once for twenty minutes, dialled again as they end: does anything grow, or stay behind?
+
+Memory of every process and the latency of replies are compared between the first quarter and the last;
+when all calls are over, sockets, open files, rooms, processes, media ports and jobs are counted against
+what there was before the first one. Providers have known delays, so that what grows is ours.
+
+    .venv/bin/python bench/soak.py                          # 20 minutes, 8 calls
+    .venv/bin/python bench/soak.py --minutes 2 --calls 4
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import yaml
+from livekit import api
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.figures import Report, arguments
+from telephony import logs
+from telephony.caller.engine import speech_engine
+from telephony.caller.run import run_script
+from telephony.caller.script import VoiceSettings
+from telephony.caller.script_file import parse_script
+from telephony.caller.voice import EngineVoice
+from telephony.line.line import Line, LineOptions
+
+if TYPE_CHECKING:
+    from telephony.audio.frame import Samples
+    from telephony.caller.report import CallReport
+
+CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
+
+SAID = "I would like to know your opening hours."
+TURNS_S = 6.0
+GROWTH_PERCENT = 5.0
+GROWTH_MB = 3.0
+"""Less than this is the allocator's affair."""
+SLOWER = 1.15
+_LOOK_S = 5.0
+_SETTLE_S = 25.0
+"""livekit-server keeps an empty room some seconds, the worker makes idle processes anew."""
+
+_POOLED = 12
+"""Connections that pools of the two servers may have opened under load and keep."""
+
+PARTS = ("bridge", "worker", "dispatcher", "livekit-server", "redis", "api")
+
+
+@dataclass
+class Held:
+    """What the line holds at one moment."""
+
+    at: float
+    memory_mb: dict[str, float] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
+    processes: int = 0
+    udp_ports: int = 0
+    link_sockets: int = 0
+
+
+@dataclass
+class Done:
+    """One call that is over."""
+
+    ended_at: float
+    report: CallReport
+
+
+class Voice:
+    """The one line, spoken beforehand."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    async def speak(self, _: str) -> Samples:
+        return self._samples
+
+
+def look(line: Line) -> Held:
+    """Count now."""
+    held = Held(time.monotonic())
+    for name, pid in line.info().pids.items():
+        try:
+            process = psutil.Process(pid)
+            family = process.children(recursive=True)
+            held.memory_mb[name] = process.memory_full_info().uss / 1e6
+            held.files[name] = process.num_fds()
+            held.threads[name] = process.num_threads()
+            held.processes += 1 + len(family)
+            if name == "bridge":
+                held.udp_ports = sum(1 for connection in process.net_connections("udp") if connection.laddr)
+        except psutil.NoSuchProcess:
+            continue
+    links = line.data.sockets / "calls"
+    held.link_sockets = len(list(links.iterdir())) if links.exists() else 0
+    return held
+
+
+async def _rooms(line: Line) -> int:
+    info = line.info()
+    secret = Path(info.api_secret_file).read_text()
+    async with api.LiveKitAPI(info.livekit_url, info.api_key, secret) as livekit:
+        return len((await livekit.room.list_rooms(api.ListRoomsRequest())).rooms)
+
+
+async def _keep_calling(
+    line: Line, number: int, until: float, call_s: float, voice: Voice, done: list[Done]
+) -> None:
+    """Call again and again; the calls of one caller differ in length from those of the others."""
+    await asyncio.sleep(number * 0.7)
+    turns = max(2, round(call_s / TURNS_S) + number % 3 - 1)
+    steps: list[Any] = [{"say": {"text": SAID, "when": "after_agent", "after_ms": 900}}] * turns
+    content = {
+        "name": "soak",
+        "settings": {"from_user": f"+1555010{5000 + number}", "max_duration_s": call_s * 3 + 60},
+        "steps": [*steps, {"wait": 2.5}, "hang_up"],
+    }
+    script = parse_script(json.dumps(content))
+    while time.monotonic() < until:
+        report = await run_script(script, line.info().sip, voice=voice)
+        done.append(Done(time.monotonic(), report))
+        await asyncio.sleep(0.5)
+
+
+async def _watch(line: Line, held: list[Held]) -> None:
+    while True:
+        held.append(await asyncio.to_thread(look, line))
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _measure(options: Any) -> Report:
+    report = Report(f"{options.calls} calls at once for {options.minutes:g} minutes, {options.path}")
+    with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as name:
+        folder = Path(name)
+        async with speech_engine(None) as speech:
+            voice = Voice(await EngineVoice(speech, VoiceSettings()).speak(SAID))
+        line = Line(LineOptions(_config(folder, options), folder / "line", sip_port=0))
+        await line.start()
+        try:
+            await _soak(line, voice, options, report)
+        finally:
+            await line.stop()
+        left = [process for process in psutil.process_iter(["cmdline"]) if _is_ours(process, name)]
+        report.figure("processes left after the line", "", [float(len(left))], target=0, judged="max")
+    return report
+
+
+async def _soak(line: Line, voice: Voice, options: Any, report: Report) -> None:
+    done: list[Done] = []
+    held: list[Held] = []
+    # What the first calls leave warm is part of the base.
+    await asyncio.gather(
+        *(_keep_calling(line, n, time.monotonic() + 1, 10.0, voice, []) for n in range(options.calls))
+    )
+    await asyncio.sleep(_SETTLE_S)
+    before = look(line)
+    began = time.monotonic()
+    watching = asyncio.create_task(_watch(line, held))
+    until = began + 60 * options.minutes
+    call_s = min(60.0, 60 * options.minutes / 3)
+    progress = asyncio.create_task(_progress(began, until, done, held))
+    await asyncio.gather(*(_keep_calling(line, n, until, call_s, voice, done) for n in range(options.calls)))
+    ended = time.monotonic()
+    watching.cancel()
+    progress.cancel()
+    await asyncio.gather(watching, progress, return_exceptions=True)
+    await asyncio.sleep(_SETTLE_S)
+    _figures(report, done, [one for one in held if one.at <= until], began, ended)
+    _left(report, before, look(line), await _rooms(line), line)
+
+
+def _figures(report: Report, done: list[Done], held: list[Held], began: float, ended: float) -> None:
+    good = [one for one in done if one.report.ok]
+    for one in done:
+        if not one.report.ok:
+            problem = one.report.cause or "; ".join(problem.text for problem in one.report.problems)
+            report.notes.append(f"at {one.ended_at - began:.0f} s: {one.report.outcome}: {problem}")
+    report.figure("calls", "", [float(len(done))])
+    share = 100 * len(good) / max(1, len(done))
+    report.figure("calls that went as scripted", "%", [share], target=100, at_least=True)
+    quarter = (ended - began) / 4
+    first = [one.report for one in good if one.ended_at <= began + quarter] or [
+        one.report for one in good[: max(1, len(good) // 4)]
+    ]
+    last = [one.report for one in good if one.ended_at >= ended - quarter]
+    for what, of in (("reply", _replies), ("INVITE → 200", _answers)):
+        early, late = [t for one in first for t in of(one)], [t for one in last for t in of(one)]
+        report.figure(f"{what}, first quarter", "ms", early)
+        report.figure(f"{what}, last quarter", "ms", late)
+        if early and late:
+            ratio = statistics.median(late) / statistics.median(early)
+            report.figure(f"{what}: last to first", "times", [ratio], target=SLOWER)
+    gaps = [gap for one in good for gap in one.report.gaps_ms_over_60 if gap["ms"] - gap["own_ms"] > 60]
+    report.figure("gaps > 60 ms", "gaps", [float(len(gaps))], target=0)
+    for name in PARTS:
+        _memory(report, name, held, began)
+
+
+def _memory(report: Report, name: str, held: list[Held], began: float) -> None:
+    """Growth from the second quarter to the last: the first one fills caches and arenas."""
+    found = [(one.at - began, one.memory_mb[name]) for one in held if name in one.memory_mb]
+    if len(found) < 8:
+        return
+    sizes = [size for _, size in found]
+    report.figure(f"memory: {name}", "MB", sizes)
+    step = len(sizes) // 4
+    early, late = statistics.median(sizes[step : 2 * step]), statistics.median(sizes[-step:])
+    allowed = max(GROWTH_MB, early * GROWTH_PERCENT / 100)
+    report.figure(f"memory: {name}, last quarter less the second", "MB", [late - early], target=allowed)
+
+
+def _left(report: Report, before: Held, after: Held, rooms: int, line: Line) -> None:
+    report.figure("rooms left", "", [float(rooms)], target=0, judged="max")
+    report.figure("sockets of calls left", "", [float(after.link_sockets)], target=0, judged="max")
+    ports = after.udp_ports - before.udp_ports
+    report.figure("bridge: UDP ports more than before", "", [float(ports)], target=0, judged="max")
+    grown = after.processes - before.processes
+    report.figure("processes more than before", "", [float(grown)], target=0, judged="max")
+    for name in PARTS:
+        if name in before.files and name in after.files:
+            files = after.files[name] - before.files[name]
+            allowed = _POOLED if name in ("livekit-server", "redis") else 2
+            report.figure(
+                f"{name}: open files more than before", "", [float(files)], target=allowed, judged="max"
+            )
+            threads = after.threads[name] - before.threads[name]
+            report.figure(
+                f"{name}: threads more than before", "", [float(threads)], target=allowed, judged="max"
+            )
+    drafts = [path for path in line.data.root.rglob("*") if path.suffix in {".new", ".tmp", ".part"}]
+    report.figure("half-written files left", "", [float(len(drafts))], target=0, judged="max")
+
+
+def _replies(report: CallReport) -> list[float]:
+    return [turn.reply_latency_ms for turn in report.turns if turn.reply_latency_ms is not None]
+
+
+def _answers(report: CallReport) -> list[float]:
+    return [] if report.invite_to_answer_ms is None else [report.invite_to_answer_ms]
+
+
+def _is_ours(process: psutil.Process, name: str) -> bool:
+    command: list[str] = process.info["cmdline"] or []
+    return process.pid != os.getpid() and any(name in word for word in command)
+
+
+def _config(folder: Path, options: Any) -> Path:
+    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    content["speech"] = {
+        "stt": {"provider": "timed", "stt_final_ms": 200},
+        "llm": {"provider": "timed", "llm_ms": 50},
+        "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 2.0},
+        "vad": {"provider": "bundled"},
+    }
+    content["agent"].update(max_calls=4 * options.calls, audio_path=options.path)
+    content["recording"] = {"enabled": True, "format": "ogg"}
+    file = folder / "livekit-sip.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+async def _progress(began: float, until: float, done: list[Done], held: list[Held]) -> None:
+    while True:
+        await asyncio.sleep(60)
+        sizes = ", ".join(f"{name} {size:.0f}" for name, size in held[-1].memory_mb.items())
+        passed, whole = (time.monotonic() - began) / 60, (until - began) / 60
+        sys.stderr.write(f"{passed:.0f} of {whole:.0f} min, {len(done)} calls done; MB: {sizes}\n")
+        sys.stderr.flush()
+
+
+def main() -> int:
+    """Run the calls and print the table."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--calls", type=int, default=8, help="calls at once")
+    parser.add_argument("--path", default="direct", choices=("direct", "room"), help="audio path")
+    options = parser.parse_args()
+    if options.quick:
+        options.minutes, options.calls = 0.7, 2
+    logs.configure("ERROR")
+    return asyncio.run(_measure(options)).show(as_json=options.as_json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Assistants that were read before a call asks for them.
+
+Guarantee: what is given is what ``load_assistant`` would give now; a file that was changed, removed, or
+covered by one of the same name in the operator's folder is read again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telephony.assistants.loader import BUNDLED, load_assistant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from telephony.assistants.schema import Assistant
+
+
+class AssistantShelf:
+    """The assistants of one process.
+
+    Args:
+        directories: where to look before the bundled ones.
+    """
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self._directories = tuple(directories)
+        self._read: dict[str, tuple[_Edition | None, Assistant]] = {}
+
+    def get(self, name: str) -> Assistant:
+        """The assistant of that name.
+
+        Raises:
+            AssistantError: there is none, or its file is wrong.
+        """
+        edition = self._edition(name)
+        known = self._read.get(name)
+        if known is not None and edition is not None and known[0] == edition:
+            return known[1]
+        assistant = load_assistant(name, self._directories)
+        self._read[name] = (edition, assistant)
+        return assistant
+
+    def _edition(self, name: str) -> _Edition | None:
+        for folder in (*self._directories, BUNDLED):
+            path = folder / f"{name}.yaml"
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            return path, found.st_ino, found.st_mtime_ns, found.st_size
+        return None
+
+
+_Edition = tuple["Path", int, int, int]

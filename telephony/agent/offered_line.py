@@ -1,0 +1,61 @@
+"""The direct line of a call that is dialled: found in the room, where the phone's participant names it.
+
+A job that was dispatched for a call out, with ``"direction": "outbound"`` in its metadata, waits for the
+phone before its session starts; the bridge of this machine offers a socket, any other bridge does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from livekit import rtc
+
+from telephony.calls import job_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PHONE_WAIT_S = 30.0
+"""How long the phone's participant is waited for; it joins when the call is dialled, not at the answer."""
+
+
+def dials_out(job_metadata: str) -> bool:
+    """Whether a job's metadata says that its call is dialled."""
+    try:
+        told = json.loads(job_metadata or "{}")
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("direction") == "outbound"
+
+
+async def offered_link(room: rtc.Room, find: Callable[[str], Path], limit_s: float = PHONE_WAIT_S) -> str:
+    """The name of the socket that the phone's bridge offers; empty where it offers none on this machine.
+
+    Args:
+        room: connected.
+        find: gives the path of a socket's name.
+
+    Raises:
+        LinkError: the name is none.
+    """
+    came: asyncio.Future[rtc.RemoteParticipant] = asyncio.get_running_loop().create_future()
+
+    def look(participant: rtc.RemoteParticipant) -> None:
+        if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP and not came.done():
+            came.set_result(participant)
+
+    room.on("participant_connected", look)
+    try:
+        for participant in room.remote_participants.values():
+            look(participant)
+        async with asyncio.timeout(limit_s):
+            phone = await came
+    except TimeoutError:
+        return ""
+    finally:
+        room.off("participant_connected", look)
+    name = phone.attributes.get(job_attributes.LINK, "")
+    return name if name and find(name).exists() else ""
