@@ -123,6 +123,7 @@ async def apply_line(
         plan = make_plan(config, await service.list_all())
         refuse_unsafe(config, plan)
         if not plan.changes:
+            await ApplyLock(service).clear_away()
             return ApplyResult(ids=dict(plan.ids))  # not even the lock is written
         async with ApplyLock(service) as lock:
             plan = make_plan(config, await service.list_all())

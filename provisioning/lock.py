@@ -92,6 +92,16 @@ class ApplyLock:
     ) -> None:
         await self._release()
 
+    async def clear_away(self) -> None:
+        """Clear away the lease of a killed apply of this machine, where nothing else is to be done."""
+        try:
+            await self._lock_machine(time.monotonic())
+            await self._others()
+        except LiveKitError as error:
+            log.info("provision_lock_not_cleared", reason=error.message)
+        finally:
+            await self._release()
+
     @property
     def is_held(self) -> bool:
         """Whether nobody else can be writing now."""

@@ -37,6 +37,7 @@ async def apply(screen: Screen, config: Path, folder: Path | None, *, yes: bool,
         shown = await _plan(loaded, service)
         screen.show(plan_view(loaded, shown, []))
         if not shown.changes:
+            await ApplyLock(service).clear_away()
             result = ApplyResult(ids=dict(shown.ids))
         elif not may_delete(screen, shown, yes=yes):
             return 1

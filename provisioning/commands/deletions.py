@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -36,11 +38,27 @@ def may_delete(screen: Screen, plan: Plan, *, yes: bool) -> bool:
 
 
 def _confirmed(question: str) -> bool:
-    """Ask. Ctrl-C means no: asyncio's own handler would wait for the end of the line first."""
+    """Ask; Ctrl-C and the end of the input mean no. asyncio's own handler would wait for the line first."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return typer.confirm(question, default=False)
-    except typer.Abort:
+        typer.echo(f"{question} [y/N]: ", nl=False)
+        return _line_typed().strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        typer.echo()
         return False
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _line_typed() -> str:
+    """The next line. A signal that comes just before the wait would go unseen in it, but for the pipe."""
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    before = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    try:
+        select.select([sys.stdin, woken], [], [])
+        return sys.stdin.readline()
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waker)

@@ -67,6 +67,12 @@ async def render(
         screen.aside(
             "secrets are left to the environment: LIVEKIT_KEYS, LIVEKIT_API_KEY, LIVEKIT_API_SECRET", WARN
         )
+        if loaded.config.redis.password is not None:
+            screen.aside(
+                "Redis's password is in none of them, and LiveKit reads it from its file alone: "
+                "say --inline-secrets --to FOLDER, or add it yourself",
+                WARN,
+            )
     return 0
 
 

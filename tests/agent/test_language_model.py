@@ -85,7 +85,13 @@ async def test_a_model_is_given_the_instructions_and_the_tools(server: HTTPServe
     assert first["messages"][0]["role"] in {"system", "developer"}
     assert "Riverside Clinic" in json.dumps(first["messages"][0])
     offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in first["tools"]}
-    assert set(offered) == {"book_appointment", "opening_hours", "transfer_to_operator", "end_call"}
+    assert set(offered) == {
+        "book_appointment",
+        "opening_hours",
+        "transfer_to_operator",
+        "refuse_recording",
+        "end_call",
+    }
     assert set(offered["book_appointment"]["required"]) == {"day", "time", "name"}
     told = next(message for message in second["messages"] if message["role"] == "tool")
     assert json.loads(told["content"])["text"] == "On Sunday we are closed."

@@ -135,7 +135,8 @@ async def test_a_healthy_line_has_no_problem_but_the_missing_agent(livekit: Live
     assert await mended(file, "routing.applied") == ["applied the file: 2 writes"]
     async with bridge_beside(livekit, tmp_path) as line:
         findings = await found(file, line=line)
-    assert {one.id for one in findings.values() if one.status == "problem"} == {"agent.trunkline"}
+    problems = {one.id for one in findings.values() if one.status == "problem"}
+    assert problems == {"agent.trunkline"}, findings["agent.trunkline"]
     for check in ("server.key", "redis.shared", "bridge.bus", "bridge.sip", "bridge.health", "routing.rules"):
         assert findings[check].status == "ok", findings[check]
     assert "no worker took a job for agent 'trunkline'" in findings["agent.trunkline"].evidence

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.component
 SOURCES = ["127.0.0.1", "127.0.0.2"]
 ADDRESSES = ["127.0.0.0/8", "127.0.0.2", "127.0.0.2/32", "sip.example", "0.0.0.0/0", "bad mask", "10.0.0.0/8"]
 HOSTS = ["sip.example", "127.0.0.2", "elsewhere.example"]
-EXAMPLES = int(os.environ.get("TRUNKLINE_MATCH_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("TRUNKLINE_MATCH_EXAMPLES", "25"))
 # Refused only after a rule has taken the call, so that no room need be made to see which one did.
 NO_COMMON_CODEC = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -173,7 +173,7 @@ async def put(service: SipService, kind: Kind, message: Message) -> list[str]:
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES == 40,
+    derandomize=EXAMPLES == 25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())

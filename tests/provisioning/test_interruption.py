@@ -152,8 +152,15 @@ async def test_nothing_is_deleted_where_nobody_can_be_asked(
         assert len(await service.list_all()) == (2 if command == "apply" else 0)
 
 
-async def test_ctrl_c_at_the_question_means_no(livekit: LiveKit, tmp_path: Path) -> None:
-    """On a terminal apply asks; Ctrl-C there ends it at once and nothing is written."""
+@pytest.mark.parametrize(
+    ("answer", "code", "left"),
+    [(b"y\n", 0, 2), (b"\n", 1, 4), (b"no\n", 1, 4), (b"\x04", 1, 4), (None, 1, 4)],
+    ids=["yes", "enter", "no", "end of input", "Ctrl-C"],
+)
+async def test_a_deletion_is_asked_for_on_a_terminal(
+    answer: bytes | None, code: int, left: int, livekit: LiveKit, tmp_path: Path
+) -> None:
+    """Only a yes deletes; Ctrl-C at the question ends it at once and nothing is written."""
     file = tmp_path / "line.yaml"
     file.write_text(text(livekit, 2))
     config = load(file, {}).config
@@ -172,11 +179,15 @@ async def test_ctrl_c_at_the_question_means_no(livekit: LiveKit, tmp_path: Path)
     async with asyncio.timeout(30):
         while b"[y/N]" not in said:
             said += await asyncio.to_thread(os.read, terminal, 4096)
-        process.send_signal(signal.SIGINT)
+        if answer is None:
+            process.send_signal(signal.SIGINT)
+        else:
+            os.write(terminal, answer)
         await process.wait()
     with contextlib.suppress(OSError):
         said += os.read(terminal, 4096)
     os.close(terminal)
-    assert process.returncode == 1
+    assert process.returncode == code, said
     assert b"Traceback" not in said
-    assert await unlike(livekit, config) == 0
+    async with livekit.service() as service:
+        assert len(await service.list_all()) == left

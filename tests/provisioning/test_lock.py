@@ -158,6 +158,20 @@ async def test_when_nothing_is_to_do_the_lock_is_not_written_either(
     assert await leases(service) == [ELSEWHERE]
 
 
+async def test_what_a_killed_apply_left_is_cleared_away_even_when_nothing_is_to_do(
+    livekit: LiveKit, service: SipService
+) -> None:
+    """An apply that was killed after its last write leaves only its lease, and the next one finds it."""
+    file = line(trunk("a", "+15550001"))
+    await apply_line(file, url=livekit.url, api_key=livekit.api_key, api_secret=livekit.api_secret)
+    async with ApplyLock(service) as lock:
+        kept = lock._lease
+    await service.create(Kind.OUTBOUND, lease_message(kept))
+    again = await apply_line(file, url=livekit.url, api_key=livekit.api_key, api_secret=livekit.api_secret)
+    assert again.writes == 0
+    assert await leases(service) == []
+
+
 async def test_ten_applies_at_once_make_each_object_once(livekit: LiveKit, service: SipService) -> None:
     """The first makes what is missing, the others find it made."""
     file = line(lines(trunk("a", "+1"), trunk("b", "+2")))

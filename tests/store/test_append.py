@@ -89,9 +89,9 @@ async def test_what_comes_after_the_end_is_kept_and_marked_late(database: Databa
 
 
 async def test_a_call_waits_for_its_witnesses_only_as_long_as_it_must(database: Database) -> None:
-    """Before the wait is over nothing ends; after it the call ends with what is known."""
+    """Before the wait for the bridge is over nothing ends; after it the call ends with what is known."""
     await store(database, accounts(good_call()[:9]), at(10))
-    for second, count in ((11, 0), (14, 1), (20, 0)):
+    for second, count in ((11, 0), (19, 0), (21, 1), (30, 0)):
         async with database.write() as connection:
             assert len(await settle_due(database, connection, Policy(), at(second))) == count
 

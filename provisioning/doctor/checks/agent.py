@@ -22,6 +22,7 @@ ROOM_PREFIX = "doctor-"
 _PATIENCE_S = 5.0
 _POLL_S = 0.1
 _ROOM_LIFE_S = 10
+_NO_ANSWER = frozenset({api.ServerErrorCode.UNAVAILABLE, api.ServerErrorCode.DEADLINE_EXCEEDED})
 
 
 async def answers(patient: Patient) -> list[Finding]:
@@ -45,8 +46,7 @@ async def _dispatch(livekit: api.LiveKitAPI, name: str) -> Finding:
         await livekit.room.create_room(
             api.CreateRoomRequest(name=room, empty_timeout=_ROOM_LIFE_S, departure_timeout=1)
         )
-        request = api.CreateAgentDispatchRequest(agent_name=name, room=room, metadata='{"doctor": true}')
-        made = await livekit.agent_dispatch.create_dispatch(request)
+        made = await _order(livekit, name, room)
         started = time.monotonic()
         while time.monotonic() - started < _PATIENCE_S:
             if await _taken(livekit, made.id, room):
@@ -61,6 +61,17 @@ async def _dispatch(livekit: api.LiveKitAPI, name: str) -> Finding:
     text = f"no worker took a job for agent {name!r} within {_PATIENCE_S:g} s: such calls ring and fail."
     fix = "Start a worker with this agent name, or correct agent.name; one at its limit takes no job either."
     return problem(check, text, fix)
+
+
+async def _order(livekit: api.LiveKitAPI, name: str, room: str) -> api.AgentDispatch:
+    """Order a job; once more where the room's node did not answer the server in time."""
+    request = api.CreateAgentDispatchRequest(agent_name=name, room=room, metadata='{"doctor": true}')
+    try:
+        return await livekit.agent_dispatch.create_dispatch(request)
+    except api.ServerError as error:
+        if error.code not in _NO_ANSWER:
+            raise
+        return await livekit.agent_dispatch.create_dispatch(request)
 
 
 async def _taken(livekit: api.LiveKitAPI, dispatch_id: str, room: str) -> bool:
