@@ -71,9 +71,13 @@ class Overlap(Generic[_Item]):
             self._partial = text.strip()
 
     def take(self) -> list[_Item]:
-        """The items, which are then somebody else's; the words go with them."""
+        """The items, which are then somebody else's; the words go with them, and the sound they were.
+
+        What is heard from now on must last by itself to mean anything: a detector goes on for a while.
+        """
         items, self.items = self.items, []
         self._settled, self._partial = [], ""
+        self.began_at = self.last_sound_at
         return items
 
     def silence_s(self, now: float) -> float:

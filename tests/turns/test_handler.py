@@ -170,6 +170,23 @@ def test_after_a_backchannel_every_sample_is_played_and_no_turn_is_made() -> Non
     assert not phone.handler.overlapping
 
 
+def test_a_detector_that_goes_on_after_a_long_backchannel_does_not_end_the_speech() -> None:
+    """What was settled by its words does not count as sound without a word as well."""
+    phone = Phone(length_s=6.0)
+    phone.begin()
+    phone.run(1.0)
+    phone.handler.onset(0.05)
+    phone.sounding = True
+    phone.run(0.85)
+    phone.handler.words("I understand", "I understand", final=True)
+    phone.run(0.2)
+    phone.sounding = False
+    phone.run(1.0)
+    assert not phone.interruptions
+    assert not phone.is_held()
+    assert phone.actions == [("resume", "backchannels")]
+
+
 def test_a_stop_word_silences_for_good_and_makes_no_turn() -> None:
     """On its interim text already, and its final text says nothing new."""
     phone = Phone()
