@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +25,6 @@ from telephony.logs import get_logger
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from livekit.agents import tts
 
     from telephony.agent.settings import AgentSettings
@@ -105,6 +104,10 @@ async def make_missing(settings: AgentSettings) -> None:
     if not texts:
         return
     for pause_s in _PAUSES_S:
+        if not _engine_is_there(settings):
+            # It starts beside the worker.
+            await asyncio.sleep(pause_s)
+            continue
         try:
             async with http_context.open():
                 voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
@@ -114,12 +117,17 @@ async def make_missing(settings: AgentSettings) -> None:
                 finally:
                     await voice.aclose()
         except Exception as error:
-            # The speech engine starts beside the worker; a cloud may be away for a moment.
+            # A cloud may be away for a moment.
             log.info("clips_not_made", reason=str(error) or type(error).__name__)
             await asyncio.sleep(pause_s)
         else:
             log.info("clips_made", count=len(texts))
             return
+
+
+def _engine_is_there(settings: AgentSettings) -> bool:
+    socket = settings.speech_socket
+    return settings.line.speech.tts.provider != "offline" or socket is None or Path(socket).exists()
 
 
 def _all_texts(settings: AgentSettings) -> list[str]:
