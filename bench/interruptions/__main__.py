@@ -108,7 +108,7 @@ def measure(options: Any) -> Report:
     whole = corpus(options.languages, voices_a_phrase=options.voices)
     chosen = [each for each in whole if not (options.tuning and each.held_out)]
     ways: dict[str, Callable[[str], stt.STT[Any]] | None] = {"words": None}
-    if not options.quick:
+    if not options.words_only:
         ways |= {"offline": offline(), "no words": wordless}
     for way, recogniser in ways.items():
         for language in options.languages:
@@ -134,12 +134,13 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--voices", type=int, default=3, help="voices that each phrase is spoken in")
     parser.add_argument("--languages", default=",".join(LANGUAGES))
+    parser.add_argument("--words-only", action="store_true", help="(a) alone")
     parser.add_argument("--tuning", action="store_true", help="leave out what is held out")
     parser.add_argument("--verbose", action="store_true", help="print what went wrong")
     options = parser.parse_args()
     options.languages = tuple(options.languages.split(","))
     if options.quick:
-        options.voices = 1
+        options.voices, options.words_only = 1, True
     logs.configure("ERROR")
     return measure(options).show(as_json=options.as_json)
 

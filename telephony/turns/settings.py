@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-ListName = Literal["stop", "hold", "answers", "backchannels", "fillers"]
+ListName = Literal["stop", "hold", "answers", "backchannels", "fillers", "small"]
 """The lists of ``telephony.turns.phrases``."""
 
 PhraseText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -55,8 +55,9 @@ class TurnSettings(_Section):
     min_speech_ms: int = Field(default=900, ge=200, le=5000)
     """Sound without a word after which the agent yields, where words are recognised as they are spoken.
     Default 900: by then a recogniser has told of the first one."""
-    min_speech_unheard_ms: int = Field(default=600, ge=200, le=5000)
-    """The same where words are known only afterwards, or never. Default 600: backchannels are shorter."""
+    min_speech_unheard_ms: int = Field(default=900, ge=200, le=5000)
+    """The same where words are known only afterwards, or never. Default 900: two
+    backchannels in a row are shorter, and till then the words may come."""
     resume_after_ms: int = Field(default=450, ge=100, le=3000)
     """Silence without a word after which the agent goes on. Default 450: a word takes 150 to 400 to
     be recognised."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Words = tuple[str, ...]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_LONG_ENOUGH, _LONG = 5, 7
 _DRAWN_OUT = re.compile(r"(\w)\1{2,}")
 
 
@@ -52,6 +53,38 @@ def without(words: Words, phrases: Iterable[Words]) -> Words:
             left.append(words[at])
         at += max(1, len(found))
     return tuple(left)
+
+
+def begins(words: Words, phrases: Collection[Words], between: Collection[Words] = ()) -> bool:
+    """Whether a text may become one of the phrases, or several: it is nothing but them and the start of one.
+
+    Args:
+        between: may stand between them.
+    """
+    known = {*phrases, *between}
+    for at in range(len(words)):
+        rest = words[at:]
+        if (at == 0 or made_of(words[:at], known)) and any(
+            len(phrase) > len(rest) and phrase[: len(rest)] == rest for phrase in phrases
+        ):
+            return True
+    return made_of(words, known)
+
+
+def alike(word: str, other: str) -> bool:
+    """Whether one word may be heard for the other: one letter of five differs, two of seven."""
+    most = 0 if min(len(word), len(other)) < _LONG_ENOUGH else 1 + (len(other) >= _LONG)
+    if word == other:
+        return True
+    if not most or abs(len(word) - len(other)) > most:
+        return False
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(word, 1):
+        diagonal, row[0] = row[0], at
+        for place, counterpart in enumerate(other, 1):
+            changed = diagonal + (letter != counterpart)
+            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, changed)
+    return row[-1] <= most
 
 
 def contains(words: Words, part: Words) -> bool:

@@ -144,7 +144,8 @@ def test_a_key_takes_the_floor() -> None:
     [
         (Evidence(since_onset_s=0.1, sound_s=0.1), "wait", "judge"),
         (Evidence(since_onset_s=1.0, sound_s=1.0), "yield", "minimum_speech"),
-        (Evidence(since_onset_s=0.6, sound_s=0.65, transcripts="final"), "yield", "minimum_speech"),
+        (Evidence(since_onset_s=0.6, sound_s=0.65, transcripts="final"), "wait", "judge"),
+        (Evidence(since_onset_s=0.9, sound_s=0.95, transcripts="final"), "yield", "minimum_speech"),
         (Evidence(since_onset_s=0.8, sound_s=0.3, silence_s=0.5), "resume", "deadline"),
         (Evidence(since_onset_s=0.8, sound_s=0.3, silence_s=0.5, transcripts="final"), "wait", "judge"),
         (Evidence(since_onset_s=1.0, sound_s=0.3, silence_s=0.7, transcripts="none"), "resume", "deadline"),
@@ -154,6 +155,13 @@ def test_a_key_takes_the_floor() -> None:
         (Evidence(since_onset_s=0.25, voice=False), "resume", "noise"),
         (Evidence(words="ye", sound_s=0.2), "wait", "minimum_speech"),
         (Evidence(words="uh", sound_s=0.2, paused_s=3.1), "wait", "backchannels"),
+        (Evidence(words="oh I", sound_s=0.3), "wait", "backchannels"),
+        (Evidence(words="let me", sound_s=0.3), "wait", "minimum_speech"),
+        (Evidence(words="let me talk to", sound_s=0.6), "yield", "stop_words"),
+        (Evidence(words="than I see", sound_s=0.6, silence_s=0.3), "resume", "backchannels"),
+        (Evidence(words="night", sound_s=0.3, silence_s=0.3), "resume", "backchannels"),
+        (Evidence(words="night", sound_s=0.3, silence_s=0.3, question="open"), "yield", "minimum_speech"),
+        (Evidence(words="is it from the", sound_s=0.8), "yield", "minimum_speech"),
     ],
 )
 def test_without_words_time_and_loudness_decide(evidence: Evidence, action: str, policy: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telephony.turns import phrases
 from telephony.turns.phrases import LISTS, languages, phrases_for
 from telephony.turns.spoken import asks, heard_part
-from telephony.turns.words import contains, made_of, opening, without, words_of
+from telephony.turns.words import alike, begins, contains, made_of, opening, without, words_of
 
 pytestmark = pytest.mark.pure
 
@@ -42,6 +42,32 @@ def test_phrases_are_found_the_same_way_by_all(
     left = without(words, phrases)
     assert not any((word,) in phrases for word in left)
     assert len(left) <= len(words)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_alike"),
+    [
+        ("night", "right", True),
+        ("понядно", "понятно", True),
+        ("nine", "fine", False),
+        ("operator", "right", False),
+        ("yes", "yes", True),
+    ],
+)
+def test_words_are_alike_that_differ_by_a_letter(one: str, other: str, is_alike: bool) -> None:
+    """Of five letters one, of seven two; short words must be the same."""
+    assert alike(one, other) is is_alike
+    assert alike(other, one) is is_alike
+
+
+@pytest.mark.parametrize(
+    ("text", "may_become"),
+    [("oh i", True), ("let me", True), ("oh i see", True), ("oh i want", False), ("yeah let", True)],
+)
+def test_the_beginning_of_a_phrase_may_become_it(text: str, may_become: bool) -> None:
+    """Alone, or after phrases that are whole."""
+    known = phrases_for("en")
+    assert begins(words_of(text), known.backchannels | known.hold, known.fillers) is may_become
 
 
 def test_every_language_has_all_lists() -> None:

@@ -22,7 +22,7 @@ class HoldPhrases:
 
     def consider(self, evidence: Evidence) -> Decision | None:
         phrases, words = self._phrases, words_of(evidence.words)
-        phrase = opening(words, phrases.hold, phrases.weightless)
-        if not phrase or not made_of(words, phrases.hold | phrases.weightless | phrases.stop):
+        phrase = opening(words, phrases.hold, phrases.weightless | phrases.small)
+        if not phrase or not made_of(words, phrases.hold | phrases.weightless | phrases.small | phrases.stop):
             return None
         return Decision("patience", self.name, f"the caller said {' '.join(phrase)!r}", spent=True)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
-from telephony.turns.words import without, words_of
+from telephony.turns.words import begins, without, words_of
 
 if TYPE_CHECKING:
     from telephony.turns.evidence import Evidence
     from telephony.turns.phrases import Phrases
 
+_SEVERAL = 2
+"""Words that take the floor at once; more small ones do too."""
+
 
 class MinimumSpeech:
     """Yields to words of weight, and to sound that lasts, where no word of it is known.
 
-    One word of a partial transcript is waited on: the next partial may show it to be another.
+    One word of a partial transcript is waited on, since the next partial may show it to be another; so is
+    what may yet become a backchannel or a request for a moment. Small words alone are no message, unless
+    there are many.
 
     Args:
         least_s: sound without a word that is enough, where words come as they are spoken.
@@ -42,10 +47,14 @@ class MinimumSpeech:
 
     def _of_words(self, evidence: Evidence, words: tuple[str, ...]) -> Decision | None:
         phrases = self._phrases
-        weighty = without(words, phrases.backchannels | phrases.fillers)
         settled = evidence.final or evidence.silence_s >= self._settle_s
-        if len(weighty) >= 2 or (weighty and (settled or len(words) > 1)):
+        if not settled and begins(words, phrases.backchannels | phrases.hold, phrases.fillers):
+            return Decision("wait", self.name, "it may become a backchannel")
+        rest = without(words, phrases.backchannels | phrases.fillers)
+        # Where something was asked, any word may be the answer.
+        weighty = without(rest, phrases.small) if evidence.question is None else rest
+        if len(weighty) >= _SEVERAL or len(rest) > _SEVERAL or (weighty and settled):
             return Decision("yield", self.name, "the caller speaks")
-        if weighty:
+        if rest and not settled:
             return Decision("wait", self.name, "one word, not settled")
         return None
