@@ -90,6 +90,7 @@ class TimedRecognition(stt.RecognizeStream):
         self._due: asyncio.TimerHandle | None = None
         self._texts = itertools.cycle(self._settings.texts or [self._settings.text])
         self._text = ""
+        self._loud_s = 0.0
         self._unfinished: list[asyncio.TimerHandle] = []
         super().__init__(stt=recogniser, conn_options=conn_options)
 
@@ -99,6 +100,7 @@ class TimedRecognition(stt.RecognizeStream):
             async for item in self._input_ch:
                 if not isinstance(item, rtc.AudioFrame) or not _is_loud(item, self._settings.loud_dbfs):
                     continue
+                self._loud_s += item.duration
                 if self._due is None:
                     mark("heard")
                     self._text = next(self._texts)
@@ -125,6 +127,8 @@ class TimedRecognition(stt.RecognizeStream):
 
     def _finish(self, speech_end_time: float) -> None:
         self._due = None
+        mark("listened", loud_s=self._loud_s)
+        self._loud_s = 0.0
         for timer in self._unfinished:
             timer.cancel()
         self._unfinished.clear()

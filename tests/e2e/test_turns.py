@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from bench.conversation import resumed_ms, sounds, stopped_ms
+from bench.floor import resumed_ms, sounds, stopped_ms
 from telephony.audio.wav import read_wav
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
