@@ -15,10 +15,12 @@ from livekit import rtc
 from livekit.agents import NOT_GIVEN, RunContext, utils
 from livekit.agents.voice.events import CloseEvent, CloseReason
 
+from telephony.agent.aside import AsideOutput
 from telephony.agent.audio_path import RoomPath, attach
 from telephony.agent.caller import Caller, find_caller
 from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
+from telephony.agent.dead_air import DeadAir, follow_caller, interrupt_all
 from telephony.agent.ending import Ending, bridge_hung_up, caller_left
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.hangup import DRAIN_S, HangUp
@@ -36,7 +38,8 @@ from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
-from telephony.errors import LinkError
+from telephony.clock import LoopClock
+from telephony.errors import LinkError, LiveKitError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
@@ -104,6 +107,7 @@ class Call:
         self._session: AgentSession[None] | None = None
         self._conversation: Conversation | None = None
         self._turns: TurnTaking | None = None
+        self._dead_air: DeadAir | None = None
         self._greeting: PreparedSpeech | None = None
         self._path: RoomPath | DirectPath | None = None
         self._journal = Journal(settings.journals, ctx.job.id)
@@ -141,6 +145,7 @@ class Call:
             self._providers.llm.follow(session)
         self._take_over(session)
         path = self._path = await self._attach(session)
+        self._watch(session, self._providers)
         agent = PhoneAgent(
             turns,
             self._enter,
@@ -165,6 +170,24 @@ class Call:
         self._conversation.limit_time(self._settings.line.agent.max_call_duration)
         self._spawn(self._keep_clips(path))
         await self._await_caller()
+
+    def _watch(self, session: AgentSession[None], providers: Providers) -> None:
+        """Have whoever waits for the agent hear something, whatever a provider does."""
+        aside = None
+        if session.output.audio is not None:
+            aside = session.output.audio = AsideOutput(session.output.audio)
+        dead_air = self._dead_air = DeadAir(
+            session,
+            aside,
+            self._assistant.rescue,
+            SpokenClips(self._settings).load,
+            LoopClock(),
+            give_up=lambda cause: self._spawn(self._give_up(session, cause)),
+            tell=self._on_turn_taking,
+        )
+        providers.on_trouble(dead_air.trouble)
+        if providers.guarded_stt is not None:
+            follow_caller(session, providers.guarded_stt)
 
     async def _attach(self, session: AgentSession[None]) -> RoomPath | DirectPath:
         try:
@@ -217,6 +240,8 @@ class Call:
             self._conversation.close()
         if self._turns is not None:
             self._turns.close()
+        if self._dead_air is not None:
+            self._dead_air.close()
         if self._session is not None and self._session.user_state != "speaking":
             close_without_waiting(self._session)
         # livekit-agents closes the session, then calls finish, then ends the process.
@@ -248,6 +273,8 @@ class Call:
             await self._path.leave()
         await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
+        if self._dead_air is not None:
+            await self._dead_air.aclose()
         if self._greeting is not None:
             await self._greeting.aclose()
         if self._providers is not None:
@@ -478,6 +505,26 @@ class Call:
             if self._record is not None:
                 self._record.transferred(target, outcome)
 
+    async def _give_up(self, session: AgentSession[None], cause: str) -> None:
+        """No provider helps the caller any more: a person does, or nobody can."""
+        dead_air = self._dead_air
+        if dead_air is None or self._ending is not None or self._hanging_up is not None:
+            return
+        log.error("call_given_up", reason=cause)
+        if self._conversation is not None:
+            self._conversation.close()
+        interrupt_all(session)
+        operator = self._assistant.operator.transfer_to
+        if operator is not None and self._desk.transfer is not None:
+            await dead_air.say(self._assistant.rescue.apology).wait_for_playout()
+            try:
+                await self._transfer(operator)
+            except LiveKitError as error:
+                log.warning("rescue_transfer_failed", reason=str(error))
+            else:
+                return
+        self._hang_up(Ending("agent", cause), dead_air.say(self._assistant.rescue.goodbye))
+
     # Hanging up
 
     def _on_end_call(self, context: RunContext[None]) -> None:
@@ -494,6 +541,8 @@ class Call:
         self._hanging_up = ending
         if self._turns is not None:
             self._turns.closing("goodbye")
+        if self._dead_air is not None:
+            self._dead_air.close()
         if self._conversation is not None:
             self._conversation.close()
         self._spawn(self._run_hang_up(ending, speech))

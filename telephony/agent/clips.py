@@ -44,6 +44,12 @@ def clip_texts(assistant: Assistant) -> dict[Clip, str]:
     return {Clip.MOMENT: assistant.rescue.moment, Clip.GOODBYE: assistant.rescue.goodbye}
 
 
+def rescue_texts(assistant: Assistant) -> list[str]:
+    """What an assistant says when its providers fail it."""
+    rescue = assistant.rescue
+    return [*rescue.fillers, rescue.again, rescue.apology, rescue.goodbye]
+
+
 def for_bridge(pcm: bytes) -> bytes:
     """A clip, cut to what a bridge keeps."""
     return pcm[: int(MOST_S * RATE) * 2]
@@ -142,4 +148,5 @@ def _all_texts(settings: AgentSettings) -> list[str]:
             continue
         greetings.append(assistant.greeting)
         rescues.extend(clip_texts(assistant).values())
+        rescues.extend(rescue_texts(assistant))
     return list(dict.fromkeys(greetings + rescues))

@@ -33,6 +33,9 @@ FALSE_INTERRUPTION_S = 1.0
 """Without a word recognised for this long after it stopped, the agent goes on speaking."""
 NO_TRANSCRIPT_S = 2.0
 """Without a word recognised for this long after the caller spoke, the caller was not understood."""
+SECOND_HEARING_S = 1.2
+"""How long a recogniser that stands in may take for the same speech."""
+_MOST_ERRORS = 1_000_000
 LAST_WORDS_S = 0.3
 """How long a closing session waits for the caller's last words."""
 
@@ -73,14 +76,24 @@ def phone_session(
         # The default makes the agent deaf for the first three seconds of its own speech.
         aec_warmup_duration=None,
         session_close_transcript_timeout=LAST_WORDS_S,
-        transcription_timeout=NO_TRANSCRIPT_S,
+        transcription_timeout=_understood_within_s(providers),
         user_away_timeout=assistant.silence.after_s,
         conn_options=SessionConnectOptions(
             stt_conn_options=PROVIDER_LIMITS,
             llm_conn_options=PROVIDER_LIMITS,
             tts_conn_options=PROVIDER_LIMITS,
+            # A call is not ended without a word: ``dead_air`` counts them.
+            max_unrecoverable_errors=_MOST_ERRORS,
         ),
     )
+
+
+def _understood_within_s(providers: Providers) -> float:
+    guarded = providers.guarded_stt
+    if guarded is None:
+        return NO_TRANSCRIPT_S
+    # By then also a recogniser that stands in has told what it heard.
+    return guarded.deadlines.stt_final_ms / 1000 + SECOND_HEARING_S
 
 
 def close_without_waiting(session: AgentSession[Any]) -> None:

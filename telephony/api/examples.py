@@ -119,6 +119,11 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "talked_over": True,
         },
     ),
+    "provider.trouble": (
+        "job",
+        {"stage": "llm", "kind": "late", "provider": "openai/gpt-4.1-mini", "reason": "no token in time"},
+    ),
+    "filler.spoken": ("job", {"text": "One moment.", "stage": "llm"}),
     "turn.completed": (
         "job",
         {

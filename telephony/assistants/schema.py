@@ -200,8 +200,14 @@ class Silence(_Part):
 
 
 class Rescue(_Part):
-    """What is played when the agent's process has died in a call; it is spoken beforehand."""
+    """What is played when the agent itself fails, or is late; it is recorded beforehand."""
 
+    fillers: list[Speech] = Field(default=["One moment.", "Just a second, please."], max_length=5)
+    """Said in turn when an answer is late; none: silence."""
+    again: Speech = "I am sorry, I missed that. Could you say it again?"
+    """Said when a turn could not be answered by any provider."""
+    apology: Speech = "I am sorry, I have a technical problem. I will put you through to somebody."
+    """Said before such a call is handed over to the operator."""
     moment: Speech = "One moment, please."
     """Said at once, and again while another process takes over."""
     goodbye: Speech = (

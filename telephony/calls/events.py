@@ -27,6 +27,8 @@ EventType = Literal[
     "agent.interrupted",
     "interruption.ignored",
     "speech.heard",
+    "provider.trouble",
+    "filler.spoken",
     "turn.completed",
     "tool.called",
     "fields.collected",

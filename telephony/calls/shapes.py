@@ -255,6 +255,28 @@ class SpeechHeard(EventData):
     talked_over: bool | None = Field(None, description="Whether the caller was heard meanwhile.")
 
 
+class ProviderTrouble(EventData):
+    """A provider failed, kept the caller waiting, or was replaced."""
+
+    stage: Literal["stt", "llm", "tts"] | None = None
+    kind: Literal["late", "failed", "switched", "exhausted", "returned"] | None = Field(
+        None,
+        description=(
+            "late: a deadline was missed; failed: an error; switched: this provider serves from now on; "
+            "exhausted: nobody could serve this turn; returned: the first choice serves again."
+        ),
+    )
+    provider: Text | None = Field(None, description="Provider and model, such as deepgram/nova-3.")
+    reason: Text | None = None
+
+
+class FillerSpoken(EventData):
+    """The caller was told to wait, because a deadline was missed."""
+
+    text: Text | None = None
+    stage: Literal["stt", "llm", "tts"] | None = None
+
+
 class TurnLatency(EventData):
     """Where the time between the caller's last and the agent's first sound went, in ms."""
 
@@ -378,6 +400,8 @@ DATA: dict[str, type[EventData]] = {
     "agent.interrupted": AgentInterrupted,
     "interruption.ignored": InterruptionIgnored,
     "speech.heard": SpeechHeard,
+    "provider.trouble": ProviderTrouble,
+    "filler.spoken": FillerSpoken,
     "turn.completed": TurnCompleted,
     "tool.called": ToolCalled,
     "fields.collected": FieldsCollected,
