@@ -1,6 +1,6 @@
 """The phrases by which a caller keeps, takes or leaves the floor, per language; data, in ``languages``.
 
-A language is one YAML file with the six lists below, read once. An assistant adds phrases to a list, or
+A language is one YAML file with the seven lists below, read once. An assistant adds phrases to a list, or
 takes some away, in its own file (``turns.phrases``). Phrases are compared word by word after
 ``words.words_of``, so marks, capitals and drawn-out sounds do not matter.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from telephony.turns.settings import ListName, PhraseChange
 
-LISTS: tuple[ListName, ...] = ("stop", "hold", "answers", "backchannels", "fillers", "small")
+LISTS: tuple[ListName, ...] = ("stop", "hold", "answers", "backchannels", "fillers", "small", "weighty")
 """In the order of a language's file."""
 
 _FOLDER = Path(__file__).parent / "languages"
@@ -38,7 +38,8 @@ class Phrases:
         answers: count as an answer where a question is pending: ``да``, ``no``.
         backchannels: show that somebody listens: ``угу``, ``right``.
         fillers: mean nothing by themselves: ``ну``, ``uh``.
-        small: join other words: ``the``, ``и``; one or two of them are nobody's message.
+        small: join other words: ``the``, ``и``; beside a backchannel they are nobody's message.
+        weighty: are as short, and say much: ``who``, ``не``, numbers.
     """
 
     language: str
@@ -48,6 +49,7 @@ class Phrases:
     backchannels: frozenset[Words]
     fillers: frozenset[Words]
     small: frozenset[Words]
+    weighty: frozenset[Words]
 
     @property
     def weightless(self) -> frozenset[Words]:

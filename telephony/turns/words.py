@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Words = tuple[str, ...]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_LONG_ENOUGH, _LONG = 5, 7
+_LONG = 6
 _DRAWN_OUT = re.compile(r"(\w)\1{2,}")
 
 
@@ -71,9 +71,13 @@ def begins(words: Words, phrases: Collection[Words], between: Collection[Words] 
     return made_of(words, known)
 
 
-def alike(word: str, other: str) -> bool:
-    """Whether one word may be heard for the other: one letter of five differs, two of seven."""
-    most = 0 if min(len(word), len(other)) < _LONG_ENOUGH else 1 + (len(other) >= _LONG)
+def alike(word: str, other: str, least: int = 5) -> bool:
+    """Whether one word may be heard for the other: one letter of five differs, two of six.
+
+    Args:
+        least: letters of a word of which one may differ; shorter ones must be the same.
+    """
+    most = 0 if min(len(word), len(other)) < least else 1 + (len(other) >= _LONG)
     if word == other:
         return True
     if not most or abs(len(word) - len(other)) > most:

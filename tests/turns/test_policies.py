@@ -162,6 +162,10 @@ def test_a_key_takes_the_floor() -> None:
         (Evidence(words="night", sound_s=0.3, silence_s=0.3), "resume", "backchannels"),
         (Evidence(words="night", sound_s=0.3, silence_s=0.3, question="open"), "yield", "minimum_speech"),
         (Evidence(words="is it from the", sound_s=0.8), "yield", "minimum_speech"),
+        (Evidence(words="oh all", sound_s=0.5, silence_s=0.3), "resume", "backchannels"),
+        (Evidence(words="oh who", sound_s=0.5, silence_s=0.3), "yield", "minimum_speech"),
+        (Evidence(words="okay operator", sound_s=0.8, silence_s=0.3), "yield", "minimum_speech"),
+        (Evidence(words="me", sound_s=0.5, silence_s=0.3), "yield", "minimum_speech"),
     ],
 )
 def test_without_words_time_and_loudness_decide(evidence: Evidence, action: str, policy: str) -> None:

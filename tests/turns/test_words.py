@@ -55,7 +55,7 @@ def test_phrases_are_found_the_same_way_by_all(
     ],
 )
 def test_words_are_alike_that_differ_by_a_letter(one: str, other: str, is_alike: bool) -> None:
-    """Of five letters one, of seven two; short words must be the same."""
+    """Of five letters one, of six two; short words must be the same."""
     assert alike(one, other) is is_alike
     assert alike(other, one) is is_alike
 

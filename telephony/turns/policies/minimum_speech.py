@@ -12,15 +12,14 @@ if TYPE_CHECKING:
     from telephony.turns.phrases import Phrases
 
 _SEVERAL = 2
-"""Words that take the floor at once; more small ones do too."""
+"""Words that take the floor at once."""
 
 
 class MinimumSpeech:
     """Yields to words of weight, and to sound that lasts, where no word of it is known.
 
     One word of a partial transcript is waited on, since the next partial may show it to be another; so is
-    what may yet become a backchannel or a request for a moment. Small words alone are no message, unless
-    there are many.
+    what may yet become a backchannel or a request for a moment.
 
     Args:
         least_s: sound without a word that is enough, where words come as they are spoken.
@@ -50,11 +49,7 @@ class MinimumSpeech:
         settled = evidence.final or evidence.silence_s >= self._settle_s
         if not settled and begins(words, phrases.backchannels | phrases.hold, phrases.fillers):
             return Decision("wait", self.name, "it may become a backchannel")
-        rest = without(words, phrases.backchannels | phrases.fillers)
-        # Where something was asked, any word may be the answer.
-        weighty = without(rest, phrases.small) if evidence.question is None else rest
-        if len(weighty) >= _SEVERAL or len(rest) > _SEVERAL or (weighty and settled):
+        weighty = without(words, phrases.backchannels | phrases.fillers)
+        if len(weighty) >= _SEVERAL or (weighty and settled):
             return Decision("yield", self.name, "the caller speaks")
-        if rest and not settled:
-            return Decision("wait", self.name, "one word, not settled")
-        return None
+        return Decision("wait", self.name, "one word, not settled") if weighty else None
