@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 _OF_SLOTS: dict[str, Question] = {"digits": "digits", "yes_no": "yes_no"}
 
 
+def digits_asked(assistant: Assistant, state: FlowState | None) -> int | None:
+    """How many digits the answer has; None where nobody knows."""
+    flow = assistant.flow
+    spec = flow.states.get(state.at) if flow is not None and state is not None else None
+    if not isinstance(spec, FormState) or state is None:
+        return None
+    return next((blank.digits for blank in spec.slots if blank.slot == state.asking), None)
+
+
 def question_kind(assistant: Assistant, state: FlowState | None) -> Question:
     """The kind of a question that is being asked in that state; ``open`` where nobody can tell."""
     flow = assistant.flow

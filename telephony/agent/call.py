@@ -29,7 +29,7 @@ from telephony.agent.questionnaire import Questionnaire
 from telephony.agent.record import CallRecord
 from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
-from telephony.agent.session import close_without_waiting, phone_session
+from telephony.agent.session import close_without_waiting, ears_of, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.transfer import transfer_caller
 from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
@@ -131,7 +131,10 @@ class Call:
         """
         self._follow_room()
         self._providers = build(
-            self._settings.line.speech, engine_socket=self._settings.speech_socket, dialogue=self._flow
+            self._settings.line.speech,
+            engine_socket=self._settings.speech_socket,
+            dialogue=self._flow,
+            ears=ears_of(self._assistant),
         )
         text = self._assistant.greeting
         self._greeting = PreparedSpeech(self._providers.tts, text, SpokenClips(self._settings).load(text))

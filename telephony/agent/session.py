@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import AgentSession, APIConnectOptions, TurnHandlingOptions
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
+from telephony.speech.providers import Ears
+
 if TYPE_CHECKING:
     from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.schema import Assistant
     from telephony.speech.providers import Providers
 
-MIN_ENDPOINTING_S = 0.3
-"""Silence after the caller's last word that ends the turn."""
 MAX_ENDPOINTING_S = 1.2
 """Longest wait for a turn's end."""
 INTERRUPTION_S = 0.2
@@ -52,6 +52,7 @@ def phone_session(
         turns: who decides on interruptions; None to leave them to livekit-agents.
     """
     handled = turns is not None and assistant.turns.enabled
+    silence_s = turns.silence_s if turns is not None else assistant.endpointing.silence_ms / 1000
     least_s = float(os.environ.get(INTERRUPTION_VARIABLE) or INTERRUPTION_S)
     return AgentSession(
         stt=providers.stt,
@@ -60,7 +61,8 @@ def phone_session(
         vad=turns.watching(providers.vad) if turns is not None else providers.vad,
         turn_handling=TurnHandlingOptions(
             turn_detection="vad",
-            endpointing={"mode": "fixed", "min_delay": MIN_ENDPOINTING_S, "max_delay": MAX_ENDPOINTING_S},
+            # Where turns are handled, the text so far changes it from word to word.
+            endpointing={"mode": "fixed", "min_delay": silence_s, "max_delay": MAX_ENDPOINTING_S},
             interruption={
                 "enabled": True,
                 "mode": "vad",
@@ -85,6 +87,17 @@ def phone_session(
             # A call is not ended without a word: ``dead_air`` counts them.
             max_unrecoverable_errors=_MOST_ERRORS,
         ),
+    )
+
+
+def ears_of(assistant: Assistant) -> Ears:
+    """What an assistant wants of the voice activity detector."""
+    wanted = assistant.endpointing
+    return Ears(
+        wanted.shortest_ms if assistant.turns.enabled else None,
+        wanted.min_speech_ms,
+        wanted.prefix_padding_ms,
+        wanted.threshold,
     )
 
 

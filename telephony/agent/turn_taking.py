@@ -22,13 +22,14 @@ from livekit.agents.voice.events import (
     ToolExecutionUpdatedEvent,
 )
 
-from telephony.agent.asked import question_kind
+from telephony.agent.asked import digits_asked, question_kind
 from telephony.agent.held_output import HeldOutput
 from telephony.agent.must_hear import is_wanted, span_of, spoken_event
 from telephony.agent.watched_vad import WatchedVad
 from telephony.assistants.tools.registry import TOOLS
 from telephony.clock import LoopClock
 from telephony.logs import get_logger
+from telephony.turns.endpointing import Asked, Endpointing
 from telephony.turns.handler import Effects, InterruptHandler, Situation
 from telephony.turns.judge import judge_for
 from telephony.turns.spoken import asks, heard_part, last_words
@@ -54,6 +55,10 @@ _WORDS = (
     stt.SpeechEventType.PREFLIGHT_TRANSCRIPT,
     stt.SpeechEventType.FINAL_TRANSCRIPT,
 )
+_ASKED_S = 15.0
+"""How long a question that was asked may wait for its answer."""
+_CUT_OFF_S = 0.6
+"""A caller who speaks on so shortly after the end of a turn had not ended it."""
 _REMEMBERED_S = 5.0
 """How long the agent's last utterance may be what the caller answers, or what the line echoes."""
 
@@ -100,6 +105,14 @@ class TurnTaking:
         self._settled_at = float("-inf")
         self._yielded: dict[str, Any] = {}
         self._turn_began_at: float | None = None
+        self._transcripts = _expected_of(recogniser)
+        self._ends = Endpointing(
+            assistant.endpointing, self._settings.language or assistant.language, self._settings.phrases
+        )
+        self._said: list[str] = []
+        self._partial = False
+        self._silence_s = 0.0
+        self._turn_taken_at = float("-inf")
         self._handler: InterruptHandler[stt.SpeechEvent] = InterruptHandler(
             LoopClock(),
             judge_for(self._settings, assistant.language),
@@ -107,7 +120,7 @@ class TurnTaking:
             Effects(self._pass_on, self._decided, self._patient, self._press),
             settings=self._settings,
             situation=self._situation,
-            transcripts=_expected_of(recogniser),
+            transcripts=self._transcripts,
         )
 
     # Joining a session
@@ -175,6 +188,7 @@ class TurnTaking:
                     text = event.alternatives[0].text if event.alternatives else ""
                     if event.type in _WORDS and text.strip():
                         final = event.type == stt.SpeechEventType.FINAL_TRANSCRIPT
+                        self._listen_to(text.strip(), final=final)
                         self._handler.words(text, event, final=final)
                     else:
                         heard.send_nowait(event)
@@ -189,8 +203,16 @@ class TurnTaking:
         finally:
             await utils.aio.cancel_and_wait(sorting)
 
+    @property
+    def silence_s(self) -> float:
+        """Silence that ends the caller's turn, by what was asked and said so far."""
+        return self._ends.silence_s(" ".join(self._said), self._asked())
+
     def turn_taken(self) -> float | None:
         """The caller's turn is complete: when it began, in seconds since 1970; None where nobody knows."""
+        self._said.clear()
+        self._partial = False
+        self._turn_taken_at = time.monotonic()
         began_at, self._turn_began_at = self._turn_began_at, None
         return began_at
 
@@ -208,6 +230,32 @@ class TurnTaking:
         """Why the agent was interrupted last, for ``agent.interrupted``; told once."""
         told, self._yielded = self._yielded, {}
         return told
+
+    # The end of the caller's turn
+
+    def _listen_to(self, text: str, *, final: bool) -> None:
+        if self._partial and self._said:
+            self._said.pop()
+        self._said.append(text)
+        self._partial = not final
+        self._tune()
+
+    def _tune(self) -> None:
+        """Have the session wait as long as the text so far wants it; read when the caller falls silent."""
+        session, silence_s = self._session, round(self.silence_s, 2)
+        if session is None or silence_s == self._silence_s:
+            return
+        self._silence_s = silence_s
+        session.update_options(
+            endpointing_opts={"mode": "fixed", "min_delay": silence_s, "max_delay": silence_s}
+        )
+
+    def _asked(self) -> Asked:
+        remembered = time.monotonic() - self._ended_at < _ASKED_S
+        if not remembered or not asks(self._text, self._share):
+            return Asked()
+        state = self._state()
+        return Asked(question_kind(self._assistant, state), digits_asked(self._assistant, state))
 
     # Floor
 
@@ -234,6 +282,10 @@ class TurnTaking:
     # The handler's effects
 
     def _onset(self, lead_s: float) -> None:
+        if time.monotonic() - self._turn_taken_at < _CUT_OFF_S + lead_s:
+            # Nobody answers that fast: the caller had not finished.
+            self._ends.cut_off()
+            self._turn_taken_at = float("-inf")
         if self._turn_began_at is None:
             self._turn_began_at = time.time() - lead_s
         self._handler.onset(lead_s)
@@ -314,6 +366,8 @@ class TurnTaking:
             self._span = None
         self._share = min(1.0, played_s / output.pushed_s) if cut and output.pushed_s else 1.0
         self._ended_at = time.monotonic()
+        if not cut:
+            self._ends.went_well()
         if span is not None:
             text = heard_part(self._text, self._share) if cut else self._text
             self._tell(
@@ -330,6 +384,7 @@ class TurnTaking:
         if self._output is None or not self._output.speaking:
             self._span = None
             self._handler.agent_ended()
+            self._tune()
 
     def _situation(self) -> Situation:
         output, handle, span = self._output, self._speech(), self._span

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from telephony.assistants.slots.types import SlotTypeName
 from telephony.assistants.wording import Phrase
+from telephony.turns.endpointing import EndpointingSettings
 from telephony.turns.settings import TurnSettings
 
 BACK: Final = "back"
@@ -270,6 +271,8 @@ class Assistant(_Part):
     """Said when a call has lasted as long as the line allows."""
     rescue: Rescue = Rescue()
     """When the agent itself fails."""
+    endpointing: EndpointingSettings = EndpointingSettings()
+    """When the caller's turn is over."""
     turns: TurnSettings = TurnSettings()
     """When it stops speaking for the caller, and when it goes on."""
     flow: FlowTable | None = None

@@ -65,6 +65,23 @@ _PLUGINS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What an assistant wants of the voice activity detector; None: as the line has it.
+
+    Attributes:
+        shortest_ms: the least silence that may end a turn.
+        min_speech_ms: sound of a voice that counts as speech.
+        prefix_padding_ms: what is kept from before speech began.
+        threshold: probability from which a sound is a voice.
+    """
+
+    shortest_ms: int | None = None
+    min_speech_ms: int | None = None
+    prefix_padding_ms: int | None = None
+    threshold: float | None = None
+
+
 @dataclass(slots=True)
 class Providers:
     """One call's providers; close them with the call."""
@@ -120,6 +137,7 @@ def build(
     dialogue: DialogueEngine | None = None,
     env: Mapping[str, str] = os.environ,
     http_session: aiohttp.ClientSession | None = None,
+    ears: Ears = Ears(),
 ) -> Providers:
     """Build the providers of one call; to be called in a running event loop.
 
@@ -128,6 +146,7 @@ def build(
         dialogue: the assistant's flow; needed when the LLM is offline.
         env: where keys are looked for that the settings do not give.
         http_session: for Deepgram and Cartesia outside a LiveKit job, which has one of its own.
+        ears: what the assistant wants of the voice activity detector.
 
     Raises:
         ConfigError: a key, the socket, the flow or a clip is missing; says which setting wants it.
@@ -146,12 +165,25 @@ def build(
         stt=_stt(settings.stt, settings, link, expectation, env, http_session),
         llm=_llm(settings.llm, "speech.llm", dialogue, expectation, env),
         tts=_tts(settings.tts, "speech.tts", link, env, http_session),
-        vad=build_vad(settings.vad),
+        vad=_session_vad(settings, ears),
         expectation=expectation,
         _link=link,
     )
     _guard(built, settings, link, env, http_session)
     return built
+
+
+def _session_vad(settings: SpeechSettings, ears: Ears) -> vad.VAD:
+    """The session's own detector; recognisers that need one have another."""
+    given = {
+        "min_speech_ms": ears.min_speech_ms,
+        "prefix_padding_ms": ears.prefix_padding_ms,
+        "activation_threshold": ears.threshold,
+    }
+    wanted = settings.vad.model_copy(update={key: value for key, value in given.items() if value is not None})
+    # Text that comes while one speaks can end a turn sooner; where it comes later, silence costs nothing.
+    live = isinstance(settings.stt, DeepgramSttSettings) or getattr(settings.stt, "interim_ms", None)
+    return build_vad(wanted, least_silence_ms=ears.shortest_ms if live else None)
 
 
 def _guard(
@@ -223,12 +255,17 @@ def build_voice(
     return Voice(_tts(settings.tts, "speech.tts", link, env, None), link)
 
 
-def build_vad(settings: VadSettings, *, least_speech_ms: int = 0) -> vad.VAD:
+def build_vad(
+    settings: VadSettings, *, least_speech_ms: int = 0, least_silence_ms: int | None = None
+) -> vad.VAD:
     """The voice activity detector; one may serve many streams.
 
     Args:
         least_speech_ms: raises ``min_speech_ms`` to at least this.
+        least_silence_ms: lowers ``min_silence_ms`` to this.
     """
+    if least_silence_ms is not None and least_silence_ms < settings.min_silence_ms:
+        settings = settings.model_copy(update={"min_silence_ms": least_silence_ms})
     min_speech_s = max(settings.min_speech_ms, least_speech_ms) / 1000
     if isinstance(settings, BundledVadSettings):
         return inference.VAD(

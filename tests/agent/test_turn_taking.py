@@ -271,3 +271,13 @@ async def test_a_stop_word_leaves_silence() -> None:
         await asyncio.sleep(1.0)
         assert talk.phone.sound_s == heard_s < 0.7
         assert [message[0] for message in talk.messages()] == ["assistant"]
+
+
+async def test_the_text_says_how_much_silence_ends_a_turn() -> None:
+    """A text that goes on is waited for, a whole sentence is not; livekit-agents is told before it decides."""
+    async with talking() as talk:
+        assert talk.session.options.endpointing["min_delay"] == 0.3
+        talk._said(stt.SpeechEventType.INTERIM_TRANSCRIPT, "I would like to")
+        await until(lambda: talk.session.options.endpointing["min_delay"] == 1.0)
+        talk._said(stt.SpeechEventType.FINAL_TRANSCRIPT, "I would like to know your address.")
+        await until(lambda: talk.session.options.endpointing["min_delay"] == 0.2)

@@ -35,6 +35,8 @@ WORTH_S = 0.8
 """Shorter speech may well hold no word."""
 JUST_S = 0.7
 """A text that came so shortly before the detector noticed the silence was the text of that speech."""
+APART_S = 2.0
+"""Sounds so far apart are not one speech."""
 PREROLL_S = 1.0
 """Kept of a quiet line: the beginning of a word before it is recognised as speech."""
 MOST_S = 20.0
@@ -133,6 +135,8 @@ class GuardedRecognition(stt.RecognizeStream):
         self._second: _Leg | None = None
         self._speaking = False
         self._began_at = 0.0
+        self._spoken_s = 0.0
+        self._silent_since = float("-inf")
         self._understood_at = float("-inf")
         self._awaiting = False
         self._overdue: asyncio.TimerHandle | None = None
@@ -145,14 +149,19 @@ class GuardedRecognition(stt.RecognizeStream):
     def speech_began(self) -> None:
         """See ``GuardedStt``."""
         if not self._speaking:
+            now = asyncio.get_running_loop().time()
+            if now - self._silent_since > APART_S:
+                self._spoken_s = 0.0
             self._speaking, self._awaiting = True, True
-            self._began_at = asyncio.get_running_loop().time()
+            self._began_at = now
         self._stop_waiting()
 
     def speech_ended(self) -> None:
         """See ``GuardedStt``."""
         loop = asyncio.get_running_loop()
-        spoken_s = loop.time() - self._began_at if self._speaking else 0.0
+        if self._speaking:
+            self._spoken_s += loop.time() - self._began_at
+            self._silent_since = loop.time()
         self._speaking = False
         self._stop_waiting()
         if loop.time() - self._understood_at < JUST_S:
@@ -160,8 +169,7 @@ class GuardedRecognition(stt.RecognizeStream):
             self._awaiting = False
         if not self._awaiting:
             return
-        if spoken_s < WORTH_S:
-            self._awaiting = False
+        if self._spoken_s < WORTH_S:
             return
         self._overdue = loop.call_later(self._guarded.deadlines.stt_final_ms / 1000, self._doubt)
 
@@ -253,6 +261,8 @@ class GuardedRecognition(stt.RecognizeStream):
         """The caller's words are told: what was kept for others is needed no more."""
         self._stop_waiting()
         self._awaiting = self._speaking
+        self._spoken_s = 0.0
+        self._began_at = asyncio.get_running_loop().time()
         self._understood_at = asyncio.get_running_loop().time()
         self._unheard.clear()
         self._unheard_s = 0.0
