@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents import llm
 
+from telephony.agent.budget import Budget
 from telephony.agent.keypad import Keypad
 from telephony.agent.reprompts import Reprompts
 from telephony.assistants.flow import MAX_KEYS
@@ -18,6 +19,7 @@ from telephony.clock import LoopClock
 from telephony.logs import get_logger
 from telephony.speech.dialogue import keys_as_text
 from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.turns.machine_talk import MachineTalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +78,10 @@ class Conversation:
         if self._turns is not None:
             self._turns.on_patience = self._be_patient
             self._turns.on_key = self._late_key
+            self._turns.on_hold = self._on_hold
+        self._held: asyncio.TimerHandle | None = None
+        self._machine = MachineTalk()
+        Budget(assistant.budget, self._on_spent).follow(session)
         self._reprompts = Reprompts(assistant, limit_s=silence_limit_s)
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
@@ -111,13 +117,17 @@ class Conversation:
         """Say nothing more; utterances that are still finishing are recorded."""
         self._closed = True
         self._keypad.close()
-        if self._time_limit is not None:
-            self._time_limit.cancel()
+        for timer in (self._time_limit, self._held):
+            if timer is not None:
+                timer.cancel()
 
     # What the session tells
 
     def _on_user_state(self, event: UserStateChangedEvent) -> None:
         if event.new_state != "away" or self._closed:
+            return
+        if self._held is not None:
+            self._session.reset_away_timer()
             return
         if self._loop.time() < self._patient_until:
             self._session.reset_away_timer()
@@ -127,7 +137,7 @@ class Conversation:
 
     def _on_no_transcript(self, event: UserTranscriptionTimeoutEvent) -> None:
         # While the agent speaks the noise has only paused it, and it goes on by itself.
-        if self._closed or self._session.agent_state != "listening":
+        if self._closed or self._held is not None or self._session.agent_state != "listening":
             return
         if self._turns is not None and self._turns.explains_silence(event.vad_speech_started_at):
             return
@@ -135,8 +145,11 @@ class Conversation:
             self._say(self._reprompts.unheard(self._question()), "the caller could not be understood")
 
     def _on_transcript(self, event: UserInputTranscribedEvent) -> None:
-        if event.is_final and event.transcript.strip():
-            self._heard()
+        if not event.is_final or not event.transcript.strip():
+            return
+        self._heard()
+        if self._machine.heard(event.transcript) and not self._closed:
+            self._on_goodbye("the caller is a machine", self._say_goodbye(self._assistant.silence.goodbye))
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage):
@@ -145,6 +158,24 @@ class Conversation:
     def _on_time_up(self) -> None:
         if not self._closed:
             self._on_goodbye("the call reached its time limit", self._say_goodbye(self._assistant.time_is_up))
+
+    def _on_hold(self, playing: bool) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        if playing and not self._closed:
+            self._held = self._loop.call_later(self._assistant.silence.hold_s, self._on_held_too_long)
+        elif not playing:
+            self._heard()
+
+    def _on_held_too_long(self) -> None:
+        if not self._closed:
+            text = self._assistant.silence.goodbye
+            self._on_goodbye("the caller kept the agent on hold", self._say_goodbye(text))
+
+    def _on_spent(self, reason: str) -> None:
+        if not self._closed:
+            self._on_goodbye(reason, self._say_goodbye(self._assistant.time_is_up))
 
     # What is done about it
 

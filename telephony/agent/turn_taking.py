@@ -31,6 +31,7 @@ from telephony.clock import LoopClock
 from telephony.logs import get_logger
 from telephony.turns.endpointing import Asked, Endpointing
 from telephony.turns.handler import Effects, InterruptHandler, Situation
+from telephony.turns.hold_music import HoldMusic
 from telephony.turns.judge import judge_for
 from telephony.turns.spoken import asks, heard_part, last_words
 
@@ -74,6 +75,7 @@ class TurnTaking:
 
     Attributes:
         on_patience: told that the caller asked for so many seconds.
+        on_hold: told when the caller begins to play music in place of speaking, and when that is over.
         on_key: told of a key that could not be acted on when it was pressed.
     """
 
@@ -91,6 +93,8 @@ class TurnTaking:
         self._tell = tell
         self.on_patience: Callable[[float], None] | None = None
         self.on_key: Callable[[str], None] | None = None
+        self.on_hold: Callable[[bool], None] | None = None
+        self._music = HoldMusic()
         self._session: AgentSession[Any] | None = None
         self._output: HeldOutput | None = None
         self._heard: utils.aio.Chan[stt.SpeechEvent] | None = None
@@ -129,11 +133,7 @@ class TurnTaking:
         """The detector for the session, which the handler sees too."""
         if not self._settings.enabled:
             return detector
-        return WatchedVad(
-            detector,
-            self._onset,
-            lambda level, sounding: self._handler.hear(level, sounding=sounding),
-        )
+        return WatchedVad(detector, self._onset, self._window)
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Take hold of the voice of a session whose outputs are there; before its first word."""
@@ -234,6 +234,8 @@ class TurnTaking:
     # The end of the caller's turn
 
     def _listen_to(self, text: str, *, final: bool) -> None:
+        if self._music.words():
+            self._tell_hold()
         if self._partial and self._said:
             self._said.pop()
         self._said.append(text)
@@ -280,6 +282,18 @@ class TurnTaking:
             done.add_done_callback(lambda _: self._handler.interrupted())
 
     # The handler's effects
+
+    def _window(self, level_dbfs: float, sounding: bool) -> None:
+        self._handler.hear(level_dbfs, sounding=sounding)
+        if self._music.hear(time.monotonic(), level_dbfs):
+            self._tell_hold()
+
+    def _tell_hold(self) -> None:
+        playing = self._music.playing
+        log.info("caller_on_hold", on=playing)
+        self._tell("caller.on_hold", {"on": playing})
+        if self.on_hold is not None:
+            self.on_hold(playing)
 
     def _onset(self, lead_s: float) -> None:
         if time.monotonic() - self._turn_taken_at < _CUT_OFF_S + lead_s:

@@ -123,6 +123,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         "job",
         {"stage": "llm", "kind": "late", "provider": "openai/gpt-4.1-mini", "reason": "no token in time"},
     ),
+    "caller.on_hold": ("job", {"on": True}),
     "filler.spoken": ("job", {"text": "One moment.", "stage": "llm"}),
     "turn.completed": (
         "job",

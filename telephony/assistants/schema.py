@@ -196,8 +196,22 @@ class Silence(_Part):
     """Silence before each prompt, in s. Default 8."""
     prompts: list[Speech] = Field(min_length=1, max_length=5)
     """Said in turn; the open question of the flow follows."""
+    hold_s: float = Field(default=120.0, ge=5, le=3600)
+    """How long a caller is waited for who plays music: who was put on hold is not asked whether somebody is
+    there. Default 120."""
     goodbye: Speech
     """Said after the last; then the line is hung up."""
+
+
+class BudgetTable(_Part):
+    """What one call may use before the agent says goodbye; ten times what a long call needs."""
+
+    tokens: int = Field(default=500_000, ge=100)
+    """Of language models, in and out. Default 500000."""
+    characters: int = Field(default=100_000, ge=100)
+    """Spoken by the agent. Default 100000."""
+    tool_calls: int = Field(default=200, ge=1)
+    """Calls of tools. Default 200."""
 
 
 class Rescue(_Part):
@@ -268,7 +282,9 @@ class Assistant(_Part):
     not_understood: list[Speech] = Field(min_length=1, max_length=5)
     """Said in turn when words were not understood; the open question of the flow follows."""
     time_is_up: Speech
-    """Said when a call has lasted as long as the line allows."""
+    """Said when a call has lasted as long as the line allows, or has used up its budget."""
+    budget: BudgetTable = BudgetTable()
+    """What one call may use."""
     rescue: Rescue = Rescue()
     """When the agent itself fails."""
     endpointing: EndpointingSettings = EndpointingSettings()

@@ -29,6 +29,7 @@ EventType = Literal[
     "speech.heard",
     "provider.trouble",
     "filler.spoken",
+    "caller.on_hold",
     "turn.completed",
     "tool.called",
     "fields.collected",

@@ -277,6 +277,12 @@ class FillerSpoken(EventData):
     stage: Literal["stt", "llm", "tts"] | None = None
 
 
+class CallerOnHold(EventData):
+    """The caller plays music in place of speaking, or speaks again."""
+
+    on: bool | None = Field(None, description="Whether the music plays.")
+
+
 class TurnLatency(EventData):
     """Where the time between the caller's last and the agent's first sound went, in ms."""
 
@@ -402,6 +408,7 @@ DATA: dict[str, type[EventData]] = {
     "speech.heard": SpeechHeard,
     "provider.trouble": ProviderTrouble,
     "filler.spoken": FillerSpoken,
+    "caller.on_hold": CallerOnHold,
     "turn.completed": TurnCompleted,
     "tool.called": ToolCalled,
     "fields.collected": FieldsCollected,

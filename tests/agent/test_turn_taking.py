@@ -274,7 +274,7 @@ async def test_a_stop_word_leaves_silence() -> None:
 
 
 async def test_the_text_says_how_much_silence_ends_a_turn() -> None:
-    """A text that goes on is waited for, a whole sentence is not; livekit-agents is told before it decides."""
+    """A text that goes on is waited for, a whole sentence is not."""
     async with talking() as talk:
         assert talk.session.options.endpointing["min_delay"] == 0.3
         talk._said(stt.SpeechEventType.INTERIM_TRANSCRIPT, "I would like to")
