@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import llm
 
 from telephony.agent.budget import Budget
-from telephony.agent.keypad import Keypad
+from telephony.agent.keypad import END_KEY, PAUSE_S, Keypad
 from telephony.agent.reprompts import Reprompts
 from telephony.assistants.flow import MAX_KEYS
 from telephony.clock import LoopClock
@@ -85,7 +85,7 @@ class Conversation:
         self._reprompts = Reprompts(assistant, limit_s=silence_limit_s)
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
-        self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys)
+        self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys, self._key_rules)
         self._time_limit: asyncio.TimerHandle | None = None
         self._closed = False
         session.on("user_state_changed", self._on_user_state)
@@ -218,6 +218,11 @@ class Conversation:
         if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
             return MAX_KEYS
         return self._flow.keys_expected(self._session.llm.state_after(self._session.history))
+
+    def _key_rules(self) -> tuple[str, float]:
+        if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
+            return END_KEY, PAUSE_S
+        return self._flow.key_rules(self._session.llm.state_after(self._session.history))
 
     def _on_keys(self, keys: str) -> None:
         if not self._closed:

@@ -32,6 +32,8 @@ _PARTS = {
     "transcription_delay": "transcription",
     "llm_node_ttft": "llm_first_token",
     "tts_node_ttfb": "tts_first_audio",
+    # From the first sound handed over to the packet with it; the bridge tells when that went out.
+    "playback_latency": "transport",
 }
 
 
@@ -56,6 +58,7 @@ class CallRecord:
         self.interruption: Callable[[], dict[str, Any]] = dict
         """Why the agent was interrupted last, where somebody can tell."""
         self._caller_parts: dict[str, int] = {}
+        self._waits: dict[str, list[int]] = {}
         self._secret_asked = False
         # A job that takes over goes on counting where the one before it stopped.
         self._turns = sum(event.type == "turn.completed" for event in read_events(spool.path))
@@ -179,7 +182,11 @@ class CallRecord:
         latency = metrics.get("e2e_latency")
         if latency is None:
             return {}
-        return {"latency_ms": round(latency * 1000), "parts_ms": parts}
+        total = round(latency * 1000)
+        for name, value in (parts | {"total": total}).items():
+            self._waits.setdefault(name, []).append(value)
+        average = {name: round(sum(values) / len(values)) for name, values in self._waits.items()}
+        return {"latency_ms": total, "parts_ms": parts, "average_ms": average}
 
 
 def _milliseconds(metrics: Mapping[str, Any]) -> dict[str, int]:

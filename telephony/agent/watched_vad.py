@@ -1,7 +1,8 @@
 """The session's voice activity detector, with somebody who looks at every window of it.
 
 livekit-agents tells of the detector's windows nowhere in public; what is wrapped here are its public
-classes, and the session takes the same events from it as before.
+classes, and the session takes the same events from it as before, with one difference: the silence that ends
+speech is counted from the last sound, and not from where the detector let go of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from livekit.agents import vad
 
 from telephony.audio.level import dbfs
+from telephony.turns.last_sound import LastSound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,14 +47,20 @@ class WatchedVad(vad.VAD):
 
     def stream(self) -> vad.VADStream:
         """The inner detector's stream, looked at."""
-        return cast("vad.VADStream", _WatchedStream(self._inner.stream(), self._look))
+        heard = LastSound()
+        return cast(
+            "vad.VADStream", _WatchedStream(self._inner.stream(), lambda event: self._look(event, heard))
+        )
 
-    def _look(self, event: vad.VADEvent) -> None:
+    def _look(self, event: vad.VADEvent, heard: LastSound) -> None:
         if event.type == vad.VADEventType.START_OF_SPEECH:
             self._onset(event.speech_duration + event.inference_duration)
+        elif event.type == vad.VADEventType.END_OF_SPEECH:
+            event.silence_duration = heard.silence_s(event.silence_duration)
         elif event.type == vad.VADEventType.INFERENCE_DONE:
             samples = [np.frombuffer(frame.data, np.int16) for frame in event.frames]
             level = dbfs(np.concatenate(samples)) if samples else -96.0
+            heard.hear(level, self.capabilities.update_interval, speaking=event.speaking)
             self._window(level, event.speaking and event.raw_accumulated_speech > 0)
 
 

@@ -135,7 +135,14 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "ended_at": "2026-11-21T10:00:05.300000Z",
             "interrupted": False,
             "latency_ms": 620,
-            "latency": {"end_of_turn_ms": 300, "transcription_ms": 120, "llm_ms": 110, "tts_ms": 60},
+            "latency": {
+                "end_of_turn_ms": 300,
+                "transcription_ms": 120,
+                "llm_ms": 110,
+                "tts_ms": 60,
+                "transport_ms": 14,
+            },
+            "latency_average": {"end_of_turn_ms": 280, "llm_ms": 120, "tts_ms": 65, "total_ms": 590},
         },
     ),
     "tool.called": (

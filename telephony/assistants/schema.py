@@ -107,6 +107,10 @@ class SlotQuestion(_Part):
     """What a caller calls it who wants to change it. Default: its name."""
     digits: int | None = Field(default=None, ge=1, le=32)
     """For ``digits``: how many there must be. Default: any number."""
+    end_key: Key = "#"
+    """For ``digits``: the key that ends them early, and is none of them. Default #."""
+    key_pause_s: float = Field(default=2.5, ge=0.5, le=15)
+    """For ``digits``: the pause after a key that ends them, in s. Default 2.5."""
     secret: bool = False
     """A PIN or card number: neither keys nor words of the answer are written down. Default false."""
     hint: str = ""

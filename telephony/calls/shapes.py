@@ -290,6 +290,9 @@ class TurnLatency(EventData):
     transcription_ms: Milliseconds | None = None
     llm_ms: Milliseconds | None = None
     tts_ms: Milliseconds | None = None
+    transport_ms: Milliseconds | None = Field(
+        None, description="From the first sound of the answer to the packet that carried it to the phone."
+    )
     total_ms: Milliseconds | None = None
 
 
@@ -305,6 +308,7 @@ class TurnCompleted(EventData):
     interrupted_at: Text | None = Field(None, description="The word at which the agent was interrupted.")
     latency_ms: Milliseconds | None = Field(None, description="Caller's last sound to agent's first.")
     latency: TurnLatency | None = None
+    latency_average: TurnLatency | None = Field(None, description="Of all answers of the call so far.")
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     language: Text | None = None
 
