@@ -84,7 +84,7 @@ async def courtesy(options: Any, report: Report, folder: Path) -> None:
                 parted += is_whole(goodbye) and made.report.ended_by == "agent"
                 if not (is_whole(greeting) and is_whole(goodbye)):
                     report.notes.append(
-                        f"greeting {greeting:.3f} s, goodbye {goodbye:.3f} s of {SPOKEN_S} s: {_said_of(made)}"
+                        f"greeting {greeting:.3f} s, goodbye {goodbye:.3f} s: {_said_of(made)}"
                     )
         report.figure("calls with the greeting from its first sound", "", [float(greeted)], target=count)
         report.figures[-1].at_least = True

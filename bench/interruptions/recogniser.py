@@ -67,6 +67,10 @@ class SimulatedStt(stt.STT[Any]):
             self._later(loop, delay_s, stt.SpeechEventType.INTERIM_TRANSCRIPT, words[:count])
         self._later(loop, length_s + rng.uniform(*FINAL_S), stt.SpeechEventType.FINAL_TRANSCRIPT, words)
 
+    def tell(self, event: stt.SpeechEvent) -> None:
+        """Tell the session of it now."""
+        self._told.put_nowait(event)
+
     def _later(
         self, loop: asyncio.AbstractEventLoop, delay_s: float, kind: stt.SpeechEventType, words: list[str]
     ) -> None:

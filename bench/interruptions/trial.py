@@ -93,7 +93,7 @@ class Outcome:
         return self.ended and bool(self.turn)
 
 
-class _Caller(AudioInput):
+class CallerLine(AudioInput):
     """The caller's line, 20 ms at a time."""
 
     def __init__(self, frames: list[Samples]) -> None:
@@ -207,7 +207,7 @@ class _Talk:
         self.session: AgentSession[None] = phone_session(providers, assistant, self.turns)
         self._phone = _Phone()
         self._sync = TranscriptSynchronizer(next_in_chain_audio=self._phone.output, next_in_chain_text=None)
-        self.session.input.audio = _Caller(heard)
+        self.session.input.audio = CallerLine(heard)
         self.session.output.audio = self._sync.audio_output
         self.session.output.transcription = self._sync.text_output
         self.turns.attach(self.session)
