@@ -187,6 +187,7 @@ class Call:
             LoopClock(),
             give_up=lambda cause: self._spawn(self._give_up(session, cause)),
             tell=self._on_turn_taking,
+            held=lambda: self._turns is not None and self._turns.holding,
         )
         providers.on_trouble(dead_air.trouble)
         if providers.guarded_stt is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.audio.frame import Samples
+    from telephony.speech.settings import TtsSettings
 
 log = get_logger(__name__)
 
@@ -109,26 +110,34 @@ async def make_missing(settings: AgentSettings) -> None:
     texts = [text for text in _all_texts(settings) if clips.load(text) is None]
     if not texts:
         return
+    voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
     for pause_s in _PAUSES_S:
         if not _engine_is_there(settings):
             # It starts beside the worker.
             await asyncio.sleep(pause_s)
             continue
-        try:
-            async with http_context.open():
-                voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
-                try:
-                    for text in texts:
-                        await clips.make(voice.tts, text)
-                finally:
-                    await voice.aclose()
-        except Exception as error:
-            # A cloud may be away for a moment.
-            log.info("clips_not_made", reason=str(error) or type(error).__name__)
-            await asyncio.sleep(pause_s)
-        else:
-            log.info("clips_made", count=len(texts))
-            return
+        for voice in voices:
+            if voice is not None and await _make(settings, voice, clips, texts):
+                return
+        # A cloud may be away for a moment.
+        await asyncio.sleep(pause_s)
+
+
+async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips, texts: list[str]) -> bool:
+    speech = settings.line.speech.model_copy(update={"tts": voice})
+    try:
+        async with http_context.open():
+            speaker = build_voice(speech, engine_socket=settings.speech_socket)
+            try:
+                for text in texts:
+                    await clips.make(speaker.tts, text)
+            finally:
+                await speaker.aclose()
+    except Exception as error:
+        log.info("clips_not_made", voice=voice.provider, reason=str(error) or type(error).__name__)
+        return False
+    log.info("clips_made", voice=voice.provider, count=len(texts))
+    return True
 
 
 def _engine_is_there(settings: AgentSettings) -> bool:

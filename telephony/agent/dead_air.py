@@ -62,6 +62,7 @@ class DeadAir:
         recorded: a text's sound, PCM, 16 bit, 8 kHz, mono; None where it was not recorded.
         give_up: told why, once, when nothing else helps.
         tell: writes an event of the call's.
+        held: whether the agent is silent on purpose, since the caller has the floor.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class DeadAir:
         *,
         give_up: Callable[[str], None],
         tell: Callable[[EventType, dict[str, Any]], None],
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._session = session
         self._phone = phone
@@ -82,6 +84,7 @@ class DeadAir:
         self._clock = clock
         self._give_up = give_up
         self._tell = tell
+        self._held = held
         self._late: Stage | None = None
         self._failing: Stage | None = None
         self._fillers = 0
@@ -215,14 +218,14 @@ class DeadAir:
     def _silent(self) -> None:
         if self._over or not self._awaited():
             return
-        if self._tools or (self._phone is not None and self._phone.busy):
+        if self._tools or self._held() or (self._phone is not None and self._phone.busy):
             self._after(SILENT_AGENT_S, self._silent)
             return
         log.error("agent_silent", waited_s=SILENT_AGENT_S)
         self._end("the agent fell silent")
 
     def _fill(self, stage: Stage) -> None:
-        if self._over or self._phone is None or self._session.agent_state == "speaking":
+        if self._over or self._phone is None or self._held() or self._session.agent_state == "speaking":
             return
         texts = self._rescue.fillers
         text = texts[min(self._fillers, len(texts) - 1)] if texts else ""

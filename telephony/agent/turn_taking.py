@@ -204,6 +204,11 @@ class TurnTaking:
             await utils.aio.cancel_and_wait(sorting)
 
     @property
+    def holding(self) -> bool:
+        """Whether the agent's voice is held for the caller."""
+        return self._handler.paused
+
+    @property
     def silence_s(self) -> float:
         """Silence that ends the caller's turn, by what was asked and said so far."""
         return self._ends.silence_s(" ".join(self._said), self._asked())
