@@ -2,13 +2,13 @@
 
 Real SIP calls on whole lines of this machine, providers of known delay. Our agent on the direct line and
 livekit-agents' default one (``bench/stock_agent.py``) on the same bridge are called in turn, so what disturbs
-one disturbs the other. Then who has the floor: "uh-huh" and "stop" over long answers; then fifty calls
-each whose first words, greeting and goodbye must be whole. What hundreds of interruptions are taken for is
-``bench/interruptions``, when a turn is over ``bench/endpointing``.
+one disturbs the other. Then who has the floor: "uh-huh" and "stop" over long answers; fifty calls whose
+first words, greeting and goodbye must be whole; every fault of every provider. What hundreds of
+interruptions are taken for is ``bench/interruptions``, when a turn is over ``bench/endpointing``.
 
     .venv/bin/python bench/conversation.py                       # exit code 1 where a promise is broken
     .venv/bin/python bench/conversation.py --quick               # a few calls of each
-    .venv/bin/python bench/conversation.py --sections stock      # one section: stock, floor, courtesy
+    .venv/bin/python bench/conversation.py --sections stock      # one: stock, floor, courtesy, faults
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.beside_stock import beside_stock
 from bench.courtesy import courtesy
+from bench.faults import provider_faults
 from bench.figures import Report, arguments
 from bench.floor import converse
 from telephony import logs
 
-SECTIONS = ("stock", "floor", "courtesy")
+SECTIONS = ("stock", "floor", "courtesy", "faults")
 
 
 async def _measure(options: Any) -> Report:
@@ -44,6 +45,8 @@ async def _measure(options: Any) -> Report:
                     await converse(options, report)
                 case "courtesy":
                     await courtesy(options, report, own)
+                case "faults":
+                    await provider_faults(report)
     return report
 
 
@@ -67,6 +70,7 @@ def main() -> int:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"no section is called {', '.join(sorted(unknown))}")
     if options.quick:
+        options.sections = [name for name in options.sections if name != "faults"]
         options.rounds, options.turns, options.calls = 1, 2, 0
         options.floor_rounds, options.paths, options.courtesies, options.at_once = 1, "direct", 3, 3
     logs.configure("WARNING")

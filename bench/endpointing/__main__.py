@@ -56,7 +56,7 @@ def tell(report: Report, name: str, pairs: Sequence[tuple[Ended, Ended]], *, jud
 def measure(options: Any) -> Report:
     """Say everything to both."""
     report = Report("End of turn, in virtual time")
-    step = 7 if options.quick else 1
+    step = options.each
     for language in options.languages.split(","):
         spoken = rendered(language, each=step)
         human = prompts(language, options.prompts)[::step]
@@ -83,8 +83,11 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--languages", default=",".join(LANGUAGES))
     parser.add_argument("--prompts", type=int, default=60, help="of each language")
+    parser.add_argument("--each", type=int, default=1, help="only every so many-th utterance")
     parser.add_argument("--verbose", action="store_true", help="print each utterance")
     options = parser.parse_args()
+    if options.quick:
+        options.each = 7
     logs.configure("ERROR")
     return measure(options).show(as_json=options.as_json)
 
