@@ -24,9 +24,10 @@ from bench.figures import Report, arguments
 from bench.load import Load
 from bench.timed_line import LLM_MS, STT_MS, TTS_MS, Made, Spoken, TimedLine
 from telephony import logs
-from telephony.agent.session import INTERRUPTION_S, MIN_ENDPOINTING_S
+from telephony.agent.session import INTERRUPTION_S
 from telephony.caller.script_file import parse_script
 from telephony.speech.marks import read_marks
+from telephony.turns.endpointing import EndpointingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from telephony.caller.report import CallReport
 
 SHORTEST_INTERRUPTION_S = 0.05
-PROVIDERS_BEYOND_MS = max(0.0, STT_MS + LLM_MS + TTS_MS - 1000 * MIN_ENDPOINTING_S)
+ENDPOINTING_S = EndpointingSettings().silence_ms / 1000
+PROVIDERS_BEYOND_MS = max(0.0, STT_MS + LLM_MS + TTS_MS - 1000 * ENDPOINTING_S)
 """What the providers take after the end of the turn: the rest they do while it is waited for."""
 
 SET_UP = "name: set-up\nsteps:\n  - wait: 1.2\n  - hang_up\n"
@@ -109,7 +111,7 @@ class Bench:
     def _turn_figures(self, line: TimedLine, made: list[Made]) -> None:
         replies = _replies([one.report for one in made])
         self._figure(line, "reply after the caller's last word", replies)
-        beyond = [reply - 1000 * MIN_ENDPOINTING_S - PROVIDERS_BEYOND_MS for reply in replies]
+        beyond = [reply - 1000 * ENDPOINTING_S - PROVIDERS_BEYOND_MS for reply in replies]
         self._figure(line, "reply beyond endpointing and providers", beyond)
         silences = [
             turn.barge_in_silence_ms

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bench.stock_line import StockLine
 from telephony.agent.session import INTERRUPTION_VARIABLE
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
@@ -79,19 +80,32 @@ class TimedLine:
         path: ``direct`` or ``room``.
         bridge: as ``trunkline up --bridge``.
         interruption_s: speech that stops the agent; None as in operation.
+        speech: the file's ``speech`` section in place of ``SPEECH``.
+        agent: more of the file's ``agent`` section.
+        stock: let the stock agent answer, in a room.
     """
 
     def __init__(
-        self, folder: Path, path: str, *, bridge: str = "embedded", interruption_s: float | None = None
+        self,
+        folder: Path,
+        path: str,
+        *,
+        bridge: str = "embedded",
+        interruption_s: float | None = None,
+        speech: dict[str, Any] | None = None,
+        agent: dict[str, Any] | None = None,
+        stock: bool = False,
     ) -> None:
         self.path = path
-        self.marks = folder / f"marks-{path}.jsonl"
-        config = folder / f"{path}.yaml"
+        self.name = "stock" if stock else path
+        self.marks = folder / f"marks-{self.name}.jsonl"
+        config = folder / f"{self.name}.yaml"
         content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = SPEECH
-        content["agent"].update(max_calls=50, audio_path=path)
+        content["speech"] = speech or SPEECH
+        content["agent"].update(max_calls=50, audio_path=path, **(agent or {}))
         config.write_text(yaml.safe_dump(content))
-        self.line = Line(LineOptions(config, folder / path, sip_port=0, bridge=bridge))
+        options = LineOptions(config, folder / self.name, sip_port=0, bridge=bridge)
+        self.line = StockLine(options) if stock else Line(options)
         self._interruption_s = interruption_s
 
     async def start(self) -> LineInfo:
@@ -101,19 +115,23 @@ class TimedLine:
             os.environ[INTERRUPTION_VARIABLE] = str(self._interruption_s)
         return await self.line.start()
 
-    async def call(self, script: Script, voice: Spoken, number: int = 0) -> Made:
-        """One call by a caller of its own number."""
+    async def call(
+        self, script: Script, voice: Spoken, number: int = 0, report_dir: Path | None = None
+    ) -> Made:
+        """One call by a caller of its own number; its recording goes to ``report_dir``."""
         settings = script.settings.model_copy(update={"from_user": f"+1555010{2000 + number}"})
         invited: list[float] = []
 
         def watch(event: CallerEvent) -> None:
-            if event.kind == "inviting":
+            # Not the first event of all: times count from the INVITE, which leaves a little after that.
+            if event.kind == "answered":
                 invited.append(time.monotonic() - event.at_s)
 
         report = await run_script(
             script.model_copy(update={"settings": settings}),
             self.line.info().sip,
             voice=voice,
+            report_dir=report_dir,
             on_event=watch,
         )
         return Made(report, invited[0] if invited else time.monotonic())

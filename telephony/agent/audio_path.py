@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents.voice.room_io import AudioInputOptions, AudioOutputOptions, RoomOptions
+from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from telephony.agent.direct_path import DirectPath
 from telephony.agent.hangup import DRAIN_S
 from telephony.agent.journal import resumed_job
 from telephony.agent.offered_line import dials_out, offered_link
+from telephony.agent.room_voice import RoomVoice
 from telephony.calls import job_attributes
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ class RoomPath:
     answered = False
     brings_keys = False
 
-    def __init__(self, options: RoomOptions) -> None:
+    def __init__(self, options: RoomOptions, voice: RoomVoice) -> None:
         self.options = options
+        self._voice = voice
         self.on_key: Callable[[str], None] | None = None
         self.on_hung_up: Callable[[str], None] | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -65,7 +67,8 @@ class RoomPath:
         """The agent can talk and listen."""
 
     def started(self) -> None:
-        """The session has started and is in the room."""
+        """The session has started and is in the room: it may be told what is being played."""
+        self._voice.segments.open_gate()
 
     def keep_clip(self, clip: Clip, pcm: bytes) -> None:
         """Hand over a clip for when this job dies."""
@@ -78,6 +81,7 @@ class RoomPath:
 
     async def leave(self) -> None:
         """The job goes; bounded."""
+        await self._voice.aclose()
 
 
 async def attach(
@@ -98,13 +102,14 @@ async def attach(
         await ctx.connect()
         name = await offered_link(ctx.room, settings.link, takes_over=bool(resumed_job(ctx.job)))
     if name:
-        return await DirectPath.attach(session, ctx, settings.link(name), room_options(session, audio=False))
-    return RoomPath(room_options(session, audio=True))
+        return await DirectPath.attach(session, ctx, settings.link(name), room_options(audio=False))
+    voice = RoomVoice(ctx.room, ctx.connect)
+    session.output.audio = voice
+    return RoomPath(room_options(audio=True), voice)
 
 
-def room_options(session: AgentSession[Any], *, audio: bool) -> RoomOptions:
-    """What the session does in the room, with or without its audio."""
-    voice = session.tts
+def room_options(*, audio: bool) -> RoomOptions:
+    """What the session does in the room, with or without the caller's audio; the agent's is ours."""
     return RoomOptions(
         audio_input=audio
         and AudioInputOptions(
@@ -114,8 +119,7 @@ def room_options(session: AgentSession[Any], *, audio: bool) -> RoomOptions:
             # The telephone network has levelled the voice; a second control only pumps the noise.
             auto_gain_control=False,
         ),
-        # The voice's own rate: what is resampled once, on the way out, is not resampled twice.
-        audio_output=audio and AudioOutputOptions(sample_rate=voice.sample_rate if voice else INPUT_RATE),
+        audio_output=False,
         # Needed also where nobody reads it: it cuts the history of an interrupted turn to what was heard.
         text_output=True,
         text_input=False,

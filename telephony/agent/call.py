@@ -12,13 +12,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, Agent, RunContext, utils
+from livekit.agents import NOT_GIVEN, RunContext, utils
 from livekit.agents.voice.events import CloseEvent, CloseReason
 
+from telephony.agent.aside import AsideOutput
 from telephony.agent.audio_path import RoomPath, attach
 from telephony.agent.caller import Caller, find_caller
 from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
+from telephony.agent.dead_air import DeadAir, follow_caller, interrupt_all
 from telephony.agent.ending import SERVER_LOST, Ending, bridge_hung_up, caller_left, is_meant
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.hangup import DRAIN_S, HangUp
@@ -27,15 +29,17 @@ from telephony.agent.questionnaire import Questionnaire
 from telephony.agent.record import CallRecord
 from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
-from telephony.agent.session import close_without_waiting, phone_session
+from telephony.agent.session import close_without_waiting, ears_of, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.transfer import transfer_caller
+from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.agent.usage import usage_of
 from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
-from telephony.errors import LinkError
+from telephony.clock import LoopClock
+from telephony.errors import LinkError, LiveKitError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.assistants.turns import FlowState
+    from telephony.calls.events import EventType
 
 log = get_logger(__name__)
 
@@ -70,11 +75,11 @@ _LOOK_S = 0.1
 _CLOSE_S = 1.0
 
 
-class PhoneAgent(Agent):
+class PhoneAgent(TurnTakingAgent):
     """An agent that says when it can talk and listen."""
 
-    def __init__(self, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, turns: TurnTaking, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
+        super().__init__(turns, **options)
         self._entered = entered
 
     async def on_enter(self) -> None:
@@ -108,6 +113,8 @@ class Call:
         self._providers: Providers | None = None
         self._session: AgentSession[None] | None = None
         self._conversation: Conversation | None = None
+        self._turns: TurnTaking | None = None
+        self._dead_air: DeadAir | None = None
         self._greeting: PreparedSpeech | None = None
         self._path: RoomPath | DirectPath | None = None
         self._journal = Journal(settings.journals, ctx.job.id)
@@ -133,18 +140,26 @@ class Call:
         """
         self._follow_room()
         self._providers = build(
-            self._settings.line.speech, engine_socket=self._settings.speech_socket, dialogue=self._flow
+            self._settings.line.speech,
+            engine_socket=self._settings.speech_socket,
+            dialogue=self._flow,
+            ears=ears_of(self._assistant),
         )
         text = self._assistant.greeting
         self._greeting = PreparedSpeech(self._providers.tts, text, SpokenClips(self._settings).load(text))
-        session = self._session = phone_session(self._providers, self._assistant)
+        turns = self._turns = TurnTaking(
+            self._assistant, self._providers.stt, state=self._flow_state, tell=self._on_turn_taking
+        )
+        session = self._session = phone_session(self._providers, self._assistant, turns)
         session.on("close", self._on_session_close)
         self._conversation = self._follow(session)
         if isinstance(self._providers.llm, DialogueLlm):
             self._providers.llm.follow(session)
         self._take_over(session)
         path = self._path = await self._attach(session)
+        self._watch(session, self._providers)
         agent = PhoneAgent(
+            turns,
             self._enter,
             instructions=self._assistant.instructions,
             tools=self._tools(),
@@ -168,6 +183,25 @@ class Call:
         self._spawn(self._keep_clips(path))
         await self._await_caller()
 
+    def _watch(self, session: AgentSession[None], providers: Providers) -> None:
+        """Have whoever waits for the agent hear something, whatever a provider does."""
+        aside = None
+        if session.output.audio is not None:
+            aside = session.output.audio = AsideOutput(session.output.audio)
+        dead_air = self._dead_air = DeadAir(
+            session,
+            aside,
+            self._assistant.rescue,
+            SpokenClips(self._settings).load,
+            LoopClock(),
+            give_up=lambda cause: self._spawn(self._give_up(session, cause)),
+            tell=self._on_turn_taking,
+            held=lambda: self._turns is not None and self._turns.holding,
+        )
+        providers.on_trouble(dead_air.trouble)
+        if providers.guarded_stt is not None:
+            follow_caller(session, providers.guarded_stt)
+
     async def _attach(self, session: AgentSession[None]) -> RoomPath | DirectPath:
         try:
             path = await attach(session, self._ctx, self._settings)
@@ -184,6 +218,8 @@ class Call:
 
     async def _enter(self) -> None:
         assert self._path is not None, "attached before the session starts"
+        if self._turns is not None and self._session is not None:
+            self._turns.attach(self._session)
         self._path.ready()
         if self._path.greets_early:
             self._speak_first()
@@ -193,7 +229,9 @@ class Call:
         assert session is not None, "the session is built first"
         assert greeting is not None, "and the greeting with it"
         if self._history is None:
-            greeting.say(session)
+            handle = greeting.say(session)
+            if self._turns is not None and self._assistant.turns.must_hear.greeting:
+                self._turns.promise(handle, "disclosure")
         elif self._flow is not None:
             # Nothing new was said: the flow repeats its last words.
             session.generate_reply()
@@ -213,6 +251,10 @@ class Call:
         self._over.set()
         if self._conversation is not None:
             self._conversation.close()
+        if self._turns is not None:
+            self._turns.close()
+        if self._dead_air is not None:
+            self._dead_air.close()
         if self._session is not None and self._session.user_state != "speaking":
             close_without_waiting(self._session)
         # livekit-agents closes the session, then calls finish, then ends the process.
@@ -244,6 +286,8 @@ class Call:
             await self._path.leave()
         await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
+        if self._dead_air is not None:
+            await self._dead_air.aclose()
         if self._greeting is not None:
             await self._greeting.aclose()
         if self._providers is not None:
@@ -278,6 +322,8 @@ class Call:
             Questionnaire(self._assistant),
             self._flow_state,
         )
+        if self._turns is not None:
+            self._record.interruption = self._turns.interruption
         self._record.started(
             assistant=self._assistant.name,
             config_version=self._assistant.version,
@@ -471,6 +517,7 @@ class Call:
             silence_limit_s=self._settings.line.agent.silence_timeout,
             on_message=self._on_message,
             on_goodbye=lambda cause, speech: self._hang_up(Ending("agent", cause), speech),
+            turns=self._turns,
         )
 
     def _tools(self) -> list[llm.Tool | llm.Toolset]:
@@ -485,6 +532,10 @@ class Call:
     def _on_message(self, message: llm.ChatMessage) -> None:
         if self._record is not None:
             self._record.message(message)
+
+    def _on_turn_taking(self, event_type: EventType, data: dict[str, Any]) -> None:
+        if self._record is not None:
+            self._record.turn_taking(event_type, data)
 
     def _on_tool(self, name: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
         log.info("tool_called", tool=name)
@@ -514,6 +565,26 @@ class Call:
             if self._record is not None:
                 self._record.transferred(target, outcome)
 
+    async def _give_up(self, session: AgentSession[None], cause: str) -> None:
+        """No provider helps the caller any more: a person does, or nobody can."""
+        dead_air = self._dead_air
+        if dead_air is None or self._ending is not None or self._hanging_up is not None:
+            return
+        log.error("call_given_up", reason=cause)
+        if self._conversation is not None:
+            self._conversation.close()
+        interrupt_all(session)
+        operator = self._assistant.operator.transfer_to
+        if operator is not None and self._desk.transfer is not None:
+            await dead_air.say(self._assistant.rescue.apology).wait_for_playout()
+            try:
+                await self._transfer(operator)
+            except LiveKitError as error:
+                log.warning("rescue_transfer_failed", reason=str(error))
+            else:
+                return
+        self._hang_up(Ending("agent", cause), dead_air.say(self._assistant.rescue.goodbye))
+
     # Hanging up
 
     def _on_end_call(self, context: RunContext[None]) -> None:
@@ -528,6 +599,10 @@ class Call:
         if self._ending is not None or self._hanging_up is not None:
             return
         self._hanging_up = ending
+        if self._turns is not None:
+            self._turns.closing("goodbye")
+        if self._dead_air is not None:
+            self._dead_air.close()
         if self._conversation is not None:
             self._conversation.close()
         self._spawn(self._run_hang_up(ending, speech))

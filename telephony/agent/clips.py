@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +26,12 @@ from telephony.logs import get_logger
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from livekit.agents import tts
 
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.audio.frame import Samples
+    from telephony.speech.settings import TtsSettings
 
 log = get_logger(__name__)
 
@@ -46,6 +46,12 @@ _FOLDER = "clips"
 def clip_texts(assistant: Assistant) -> dict[Clip, str]:
     """What an assistant has to say in place of a dead job."""
     return {Clip.MOMENT: assistant.rescue.moment, Clip.GOODBYE: assistant.rescue.goodbye}
+
+
+def rescue_texts(assistant: Assistant) -> list[str]:
+    """What an assistant says when its providers fail it."""
+    rescue = assistant.rescue
+    return [*rescue.fillers, rescue.again, rescue.apology, rescue.goodbye]
 
 
 def for_bridge(pcm: bytes) -> bytes:
@@ -109,22 +115,39 @@ async def make_missing(settings: AgentSettings) -> None:
     texts = [text for text in _all_texts(settings) if clips.load(text) is None]
     if not texts:
         return
+    voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
     for pause_s in _PAUSES_S:
-        try:
-            async with http_context.open():
-                voice = build_voice(settings.line.speech, engine_socket=settings.speech_socket)
-                try:
-                    for text in texts:
-                        await clips.make(voice.tts, text, limits=_ONE_TRY)
-                finally:
-                    await voice.aclose()
-        except Exception as error:
-            # The speech engine starts beside the worker; a cloud may be away for a moment.
-            log.info("clips_not_made", reason=str(error) or type(error).__name__)
+        if not _engine_is_there(settings):
+            # It starts beside the worker.
             await asyncio.sleep(pause_s)
-        else:
-            log.info("clips_made", count=len(texts))
-            return
+            continue
+        for voice in voices:
+            if voice is not None and await _make(settings, voice, clips, texts):
+                return
+        # A cloud may be away for a moment.
+        await asyncio.sleep(pause_s)
+
+
+async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips, texts: list[str]) -> bool:
+    speech = settings.line.speech.model_copy(update={"tts": voice})
+    try:
+        async with http_context.open():
+            speaker = build_voice(speech, engine_socket=settings.speech_socket)
+            try:
+                for text in texts:
+                    await clips.make(speaker.tts, text, limits=_ONE_TRY)
+            finally:
+                await speaker.aclose()
+    except Exception as error:
+        log.info("clips_not_made", voice=voice.provider, reason=str(error) or type(error).__name__)
+        return False
+    log.info("clips_made", voice=voice.provider, count=len(texts))
+    return True
+
+
+def _engine_is_there(settings: AgentSettings) -> bool:
+    socket = settings.speech_socket
+    return settings.line.speech.tts.provider != "offline" or socket is None or Path(socket).exists()
 
 
 def _all_texts(settings: AgentSettings) -> list[str]:
@@ -139,4 +162,5 @@ def _all_texts(settings: AgentSettings) -> list[str]:
             continue
         greetings.append(assistant.greeting)
         rescues.extend(clip_texts(assistant).values())
+        rescues.extend(rescue_texts(assistant))
     return list(dict.fromkeys(greetings + rescues))

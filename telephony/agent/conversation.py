@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents import llm
 
-from telephony.agent.keypad import Keypad
+from telephony.agent.budget import Budget
+from telephony.agent.keypad import END_KEY, PAUSE_S, Keypad
 from telephony.agent.reprompts import Reprompts
 from telephony.assistants.flow import MAX_KEYS
 from telephony.clock import LoopClock
 from telephony.logs import get_logger
 from telephony.speech.dialogue import keys_as_text
 from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.turns.machine_talk import MachineTalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     )
 
     from telephony.agent.reprompts import Reprompt
+    from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.flow import Flow
     from telephony.assistants.schema import Assistant
 
@@ -51,6 +54,7 @@ class Conversation:
         silence_limit_s: silence that ends the call.
         on_message: told of each finished utterance.
         on_goodbye: told, with the speech that says it, when the agent has given the caller up.
+        turns: who decides on interruptions; None to interrupt by every key.
     """
 
     def __init__(
@@ -62,16 +66,26 @@ class Conversation:
         silence_limit_s: float,
         on_message: Callable[[llm.ChatMessage], None],
         on_goodbye: Callable[[str, SpeechHandle], None],
+        turns: TurnTaking | None = None,
     ) -> None:
         self._session = session
         self._assistant = assistant
         self._flow = flow
         self._on_message = on_message
         self._on_goodbye = on_goodbye
+        self._turns = turns if assistant.turns.enabled else None
+        self._patient_until = float("-inf")
+        if self._turns is not None:
+            self._turns.on_patience = self._be_patient
+            self._turns.on_key = self._late_key
+            self._turns.on_hold = self._on_hold
+        self._held: asyncio.TimerHandle | None = None
+        self._machine = MachineTalk()
+        Budget(assistant.budget, self._on_spent).follow(session)
         self._reprompts = Reprompts(assistant, limit_s=silence_limit_s)
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
-        self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys)
+        self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys, self._key_rules)
         self._time_limit: asyncio.TimerHandle | None = None
         self._closed = False
         session.on("user_state_changed", self._on_user_state)
@@ -88,6 +102,10 @@ class Conversation:
         if self._closed:
             return
         self._heard()
+        if self._turns is not None:
+            if self._turns.key(key):
+                self._keypad.press(key)
+            return
         try:
             self._session.interrupt()
         except RuntimeError:
@@ -99,27 +117,39 @@ class Conversation:
         """Say nothing more; utterances that are still finishing are recorded."""
         self._closed = True
         self._keypad.close()
-        if self._time_limit is not None:
-            self._time_limit.cancel()
+        for timer in (self._time_limit, self._held):
+            if timer is not None:
+                timer.cancel()
 
     # What the session tells
 
     def _on_user_state(self, event: UserStateChangedEvent) -> None:
         if event.new_state != "away" or self._closed:
             return
+        if self._held is not None:
+            self._session.reset_away_timer()
+            return
+        if self._loop.time() < self._patient_until:
+            self._session.reset_away_timer()
+            return
         silent_s = self._loop.time() - self._heard_at
         self._say(self._reprompts.silence(silent_s, self._question()), "the caller said nothing")
 
     def _on_no_transcript(self, event: UserTranscriptionTimeoutEvent) -> None:
         # While the agent speaks the noise has only paused it, and it goes on by itself.
-        if self._closed or self._session.agent_state != "listening":
+        if self._closed or self._held is not None or self._session.agent_state != "listening":
+            return
+        if self._turns is not None and self._turns.explains_silence(event.vad_speech_started_at):
             return
         if event.speech_duration >= LEAST_SPEECH_S:
             self._say(self._reprompts.unheard(self._question()), "the caller could not be understood")
 
     def _on_transcript(self, event: UserInputTranscribedEvent) -> None:
-        if event.is_final and event.transcript.strip():
-            self._heard()
+        if not event.is_final or not event.transcript.strip():
+            return
+        self._heard()
+        if self._machine.heard(event.transcript) and not self._closed:
+            self._on_goodbye("the caller is a machine", self._say_goodbye(self._assistant.silence.goodbye))
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage):
@@ -127,8 +157,25 @@ class Conversation:
 
     def _on_time_up(self) -> None:
         if not self._closed:
-            handle = self._session.say(self._assistant.time_is_up, allow_interruptions=False)
-            self._on_goodbye("the call reached its time limit", handle)
+            self._on_goodbye("the call reached its time limit", self._say_goodbye(self._assistant.time_is_up))
+
+    def _on_hold(self, playing: bool) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        if playing and not self._closed:
+            self._held = self._loop.call_later(self._assistant.silence.hold_s, self._on_held_too_long)
+        elif not playing:
+            self._heard()
+
+    def _on_held_too_long(self) -> None:
+        if not self._closed:
+            text = self._assistant.silence.goodbye
+            self._on_goodbye("the caller kept the agent on hold", self._say_goodbye(text))
+
+    def _on_spent(self, reason: str) -> None:
+        if not self._closed:
+            self._on_goodbye(reason, self._say_goodbye(self._assistant.time_is_up))
 
     # What is done about it
 
@@ -139,11 +186,24 @@ class Conversation:
     def _say(self, reprompt: Reprompt, cause: str) -> None:
         log.info("caller_reprompted", last=reprompt.last, cause=cause)
         if reprompt.last:
-            self._on_goodbye(cause, self._session.say(reprompt.text, allow_interruptions=False))
+            self._on_goodbye(cause, self._say_goodbye(reprompt.text))
             return
         # An "away" caller is not watched any more until the session is told to begin again.
         handle = self._session.say(reprompt.text)
         handle.add_done_callback(self._watch_again)
+
+    def _say_goodbye(self, text: str) -> SpeechHandle:
+        if self._turns is not None:
+            return self._turns.say(self._session, text, "goodbye")
+        return self._session.say(text, allow_interruptions=False)
+
+    def _be_patient(self, seconds: float) -> None:
+        self._heard()
+        self._patient_until = self._loop.time() + seconds
+
+    def _late_key(self, key: str) -> None:
+        if not self._closed:
+            self._keypad.press(key)
 
     def _watch_again(self, _: SpeechHandle) -> None:
         if not self._closed:
@@ -158,6 +218,11 @@ class Conversation:
         if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
             return MAX_KEYS
         return self._flow.keys_expected(self._session.llm.state_after(self._session.history))
+
+    def _key_rules(self) -> tuple[str, float]:
+        if self._flow is None or not isinstance(self._session.llm, DialogueLlm):
+            return END_KEY, PAUSE_S
+        return self._flow.key_rules(self._session.llm.state_after(self._session.history))
 
     def _on_keys(self, keys: str) -> None:
         if not self._closed:

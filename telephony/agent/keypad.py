@@ -22,11 +22,19 @@ class Keypad:
         clock: for the pause that ends an input.
         expected: how many keys make one input at this moment.
         on_keys: called with each complete input.
+        rules: the key that ends an input at this moment, and the pause in s that does.
     """
 
-    def __init__(self, clock: Clock, expected: Callable[[], int], on_keys: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        expected: Callable[[], int],
+        on_keys: Callable[[str], None],
+        rules: Callable[[], tuple[str, float]] = lambda: (END_KEY, PAUSE_S),
+    ) -> None:
         self._clock = clock
         self._expected = expected
+        self._rules = rules
         self._on_keys = on_keys
         self._keys = ""
         self._timer: TimerHandle | None = None
@@ -34,14 +42,15 @@ class Keypad:
     def press(self, key: str) -> None:
         """One key was pressed."""
         self._stop()
-        if key == END_KEY and self._keys:
+        end_key, pause_s = self._rules()
+        if key == end_key and self._keys:
             self._done()
             return
         self._keys += key
         if len(self._keys) >= self._expected():
             self._done()
         else:
-            self._timer = self._clock.call_later(PAUSE_S, self._done)
+            self._timer = self._clock.call_later(pause_s, self._done)
 
     def close(self) -> None:
         """Forget what was pressed."""

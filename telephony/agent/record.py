@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from telephony.agent.ending import Ending
     from telephony.agent.questionnaire import Questionnaire
     from telephony.assistants.turns import FlowState
+    from telephony.calls.events import EventType
     from telephony.recording.recorder import RecordedFile
     from telephony.spool import EventSpool
 
@@ -31,6 +32,8 @@ _PARTS = {
     "transcription_delay": "transcription",
     "llm_node_ttft": "llm_first_token",
     "tts_node_ttfb": "tts_first_audio",
+    # From the first sound handed over to the packet with it; the bridge tells when that went out.
+    "playback_latency": "transport",
 }
 
 
@@ -52,7 +55,10 @@ class CallRecord:
         self._spool = spool
         self._questionnaire = questionnaire
         self._state = state
+        self.interruption: Callable[[], dict[str, Any]] = dict
+        """Why the agent was interrupted last, where somebody can tell."""
         self._caller_parts: dict[str, int] = {}
+        self._waits: dict[str, list[int]] = {}
         self._secret_asked = False
         # A job that takes over goes on counting where the one before it stopped.
         self._turns = sum(event.type == "turn.completed" for event in read_events(spool.path))
@@ -103,8 +109,19 @@ class CallRecord:
             turn["interrupted_at"] = text.split()[-1]
         self._spool.emit("turn.completed", **turn)
         if cut:
-            self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended))
+            why = self._without_secrets(self.interruption())
+            self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended), **why)
         self._collect(self._turns if by_caller else None, confidence)
+
+    def turn_taking(self, event_type: EventType, data: Mapping[str, Any]) -> None:
+        """Something was decided, or guaranteed, about who speaks; without what the caller keeps secret."""
+        evidence = dict(data.get("evidence") or {})
+        if self._secret_asked and "words" in evidence:
+            evidence["words"] = HIDDEN
+        told = dict(data) | ({"evidence": evidence} if evidence else {})
+        if self._secret_asked and evidence:
+            told.pop("reason", None)
+        self._spool.emit(event_type, **self._without_secrets(told))
 
     def tool(self, name: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """A tool was called and has answered."""
@@ -165,7 +182,11 @@ class CallRecord:
         latency = metrics.get("e2e_latency")
         if latency is None:
             return {}
-        return {"latency_ms": round(latency * 1000), "parts_ms": parts}
+        total = round(latency * 1000)
+        for name, value in (parts | {"total": total}).items():
+            self._waits.setdefault(name, []).append(value)
+        average = {name: round(sum(values) / len(values)) for name, values in self._waits.items()}
+        return {"latency_ms": total, "parts_ms": parts, "average_ms": average}
 
 
 def _milliseconds(metrics: Mapping[str, Any]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from telephony.agent.audio_path import room_options
 from telephony.agent.call import PhoneAgent
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
+from telephony.agent.turn_taking import TurnTaking
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
@@ -76,20 +77,23 @@ def runnable() -> int:
 
 async def _rehearse(assistant: Assistant, data: Path) -> None:
     providers = build(SpeechSettings.model_validate(_SPEECH))
-    session = phone_session(providers, assistant)
+    turns = TurnTaking(assistant, providers.stt)
+    session = phone_session(providers, assistant, turns)
     session.input.audio = LinkInput()
     session.output.audio = _output()
     entered = asyncio.Event()
 
     async def enter() -> None:
+        turns.attach(session)
         entered.set()
 
-    agent = PhoneAgent(enter, instructions=assistant.instructions, tools=_tools(assistant, data))
+    agent = PhoneAgent(turns, enter, instructions=assistant.instructions, tools=_tools(assistant, data))
     try:
         await _begin(session, agent)
         await session.say(assistant.name)
         await entered.wait()
     finally:
+        turns.close()
         close_without_waiting(session)
         await session.aclose()
         await providers.aclose()
@@ -97,7 +101,7 @@ async def _rehearse(assistant: Assistant, data: Path) -> None:
 
 async def _begin(session: AgentSession[None], agent: PhoneAgent) -> None:
     # A room that is never joined: whatever needs one waits, and is cancelled at the end.
-    options = room_options(session, audio=False)
+    options = room_options(audio=False)
     await session.start(agent, room=rtc.Room(), room_options=options, record=False, session_host=False)
 
 

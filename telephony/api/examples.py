@@ -73,7 +73,58 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "declared_fields": [{"name": "day", "type": "date", "prompt": "Which day?", "required": True}],
         },
     ),
-    "agent.interrupted": ("job", {"text": "We are open from", "word": "from", "silence_ms": 96}),
+    "agent.interrupted": (
+        "job",
+        {
+            "text": "We are open from",
+            "word": "from",
+            "silence_ms": 96,
+            "policy": "stop_words",
+            "reason": "the caller said 'wait'",
+            "evidence": {
+                "onset_ms": 410,
+                "sound_ms": 290,
+                "silence_ms": 0,
+                "paused_ms": 330,
+                "words": "wait",
+                "final": False,
+                "agent": "speaking",
+            },
+        },
+    ),
+    "interruption.ignored": (
+        "job",
+        {
+            "action": "resume",
+            "policy": "backchannels",
+            "reason": "'uh huh' only shows that the caller listens",
+            "evidence": {
+                "onset_ms": 690,
+                "sound_ms": 310,
+                "silence_ms": 380,
+                "paused_ms": 610,
+                "words": "uh huh",
+                "final": True,
+                "agent": "speaking",
+            },
+        },
+    ),
+    "speech.heard": (
+        "job",
+        {
+            "kind": "read_back",
+            "text": "Friday at ten, is that right?",
+            "played_ms": 2140,
+            "complete": True,
+            "talked_over": True,
+        },
+    ),
+    "provider.trouble": (
+        "job",
+        {"stage": "llm", "kind": "late", "provider": "openai/gpt-4.1-mini", "reason": "no token in time"},
+    ),
+    "caller.on_hold": ("job", {"on": True}),
+    "filler.spoken": ("job", {"text": "One moment.", "stage": "llm"}),
     "turn.completed": (
         "job",
         {
@@ -84,7 +135,14 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "ended_at": "2026-11-21T10:00:05.300000Z",
             "interrupted": False,
             "latency_ms": 620,
-            "latency": {"end_of_turn_ms": 300, "transcription_ms": 120, "llm_ms": 110, "tts_ms": 60},
+            "latency": {
+                "end_of_turn_ms": 300,
+                "transcription_ms": 120,
+                "llm_ms": 110,
+                "tts_ms": 60,
+                "transport_ms": 14,
+            },
+            "latency_average": {"end_of_turn_ms": 280, "llm_ms": 120, "tts_ms": 65, "total_ms": 590},
         },
     ),
     "tool.called": (

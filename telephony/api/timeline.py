@@ -113,7 +113,13 @@ def _turn(data: Mapping[str, Any]) -> _Shown:
         word = data.get("interrupted_at")
         parts.append(f"interrupted at “{printable(str(word))}”" if word else "interrupted")
     split = data.get("latency") or {}
-    named = (("end_of_turn_ms", "turn"), ("transcription_ms", "stt"), ("llm_ms", "llm"), ("tts_ms", "tts"))
+    named = (
+        ("end_of_turn_ms", "turn"),
+        ("transcription_ms", "stt"),
+        ("llm_ms", "llm"),
+        ("tts_ms", "tts"),
+        ("transport_ms", "line"),
+    )
     stages = [f"{name} {split[key]:.0f}" for key, name in named if split.get(key) is not None]
     if stages:
         parts.append(" ".join(stages))

@@ -114,6 +114,14 @@ class Flow:
                 return asked.digits or MAX_KEYS
         return 1
 
+    def key_rules(self, state: FlowState) -> tuple[str, float]:
+        """The key that ends an input of several, and the pause in s that does."""
+        spec = self._table.states[state.at]
+        if isinstance(spec, FormState) and state.asking not in {READ_BACK, CHANGE}:
+            asked = question_for(spec, state.asking)
+            return asked.end_key, asked.key_pause_s
+        return "#", 2.5
+
     # Turns
 
     def _said(self, state: FlowState, text: str) -> Step:

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from telephony.assistants.slots.types import SlotTypeName
 from telephony.assistants.wording import Phrase
+from telephony.turns.endpointing import EndpointingSettings
+from telephony.turns.settings import TurnSettings
 
 BACK: Final = "back"
 """A ``goto`` that returns to the state from which an intent was answered."""
@@ -105,6 +107,10 @@ class SlotQuestion(_Part):
     """What a caller calls it who wants to change it. Default: its name."""
     digits: int | None = Field(default=None, ge=1, le=32)
     """For ``digits``: how many there must be. Default: any number."""
+    end_key: Key = "#"
+    """For ``digits``: the key that ends them early, and is none of them. Default #."""
+    key_pause_s: float = Field(default=2.5, ge=0.5, le=15)
+    """For ``digits``: the pause after a key that ends them, in s. Default 2.5."""
     secret: bool = False
     """A PIN or card number: neither keys nor words of the answer are written down. Default false."""
     hint: str = ""
@@ -194,13 +200,33 @@ class Silence(_Part):
     """Silence before each prompt, in s. Default 8."""
     prompts: list[Speech] = Field(min_length=1, max_length=5)
     """Said in turn; the open question of the flow follows."""
+    hold_s: float = Field(default=120.0, ge=5, le=3600)
+    """How long a caller is waited for who plays music: who was put on hold is not asked whether somebody is
+    there. Default 120."""
     goodbye: Speech
     """Said after the last; then the line is hung up."""
 
 
-class Rescue(_Part):
-    """What is played when the agent's process has died in a call; it is spoken beforehand."""
+class BudgetTable(_Part):
+    """What one call may use before the agent says goodbye; ten times what a long call needs."""
 
+    tokens: int = Field(default=500_000, ge=100)
+    """Of language models, in and out. Default 500000."""
+    characters: int = Field(default=100_000, ge=100)
+    """Spoken by the agent. Default 100000."""
+    tool_calls: int = Field(default=200, ge=1)
+    """Calls of tools. Default 200."""
+
+
+class Rescue(_Part):
+    """What is played when the agent itself fails, or is late; it is recorded beforehand."""
+
+    fillers: list[Speech] = Field(default=["One moment.", "Just a second, please."], max_length=5)
+    """Said in turn when an answer is late; none: silence."""
+    again: Speech = "I am sorry, I missed that. Could you say it again?"
+    """Said when a turn could not be answered by any provider."""
+    apology: Speech = "I am sorry, I have a technical problem. I will put you through to somebody."
+    """Said before such a call is handed over to the operator."""
     moment: Speech = "One moment, please."
     """Said at once, and again while another process takes over."""
     goodbye: Speech = (
@@ -260,9 +286,15 @@ class Assistant(_Part):
     not_understood: list[Speech] = Field(min_length=1, max_length=5)
     """Said in turn when words were not understood; the open question of the flow follows."""
     time_is_up: Speech
-    """Said when a call has lasted as long as the line allows."""
+    """Said when a call has lasted as long as the line allows, or has used up its budget."""
+    budget: BudgetTable = BudgetTable()
+    """What one call may use."""
     rescue: Rescue = Rescue()
     """When the agent itself fails."""
+    endpointing: EndpointingSettings = EndpointingSettings()
+    """When the caller's turn is over."""
+    turns: TurnSettings = TurnSettings()
+    """When it stops speaking for the caller, and when it goes on."""
     flow: FlowTable | None = None
     """The conversation without a language model."""
 

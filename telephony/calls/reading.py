@@ -52,6 +52,8 @@ _LATENCY_NAMES = {
     "transcription": "transcription_ms",
     "llm_first_token": "llm_ms",
     "tts_first_audio": "tts_ms",
+    "transport": "transport_ms",
+    "total": "total_ms",
 }
 _QUALITY_NAMES = {
     "packets": "packets_received",
@@ -101,6 +103,9 @@ def _rename(model: type[EventData], data: dict[str, Any]) -> dict[str, Any]:
     if model is TurnCompleted and isinstance(renamed.get("parts_ms"), dict) and "latency" not in renamed:
         parts = renamed.pop("parts_ms")
         renamed["latency"] = {_LATENCY_NAMES.get(name, name): value for name, value in parts.items()}
+    if model is TurnCompleted and isinstance(renamed.get("average_ms"), dict):
+        parts = renamed.pop("average_ms")
+        renamed["latency_average"] = {_LATENCY_NAMES.get(name, name): value for name, value in parts.items()}
     if model is FieldsCollected and isinstance(renamed.get("fields"), dict):
         # A value alone is a field's value.
         renamed["fields"] = {

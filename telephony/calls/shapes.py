@@ -209,12 +209,82 @@ class AgentStarted(EventData):
     job_id: Text | None = None
 
 
+class OverlapEvidence(EventData):
+    """What was known of a sound of the caller's when it was decided on."""
+
+    onset_ms: Milliseconds | None = Field(None, description="Since the sound began.")
+    sound_ms: Milliseconds | None = Field(None, description="Of sound, pauses within it included.")
+    silence_ms: Milliseconds | None = Field(None, description="Since the last sound.")
+    paused_ms: Milliseconds | None = Field(None, description="For which the agent had been held.")
+    snr_db: float | None = Field(None, description="The sound over the line's noise.")
+    words: Text | None = Field(None, description="What was recognised so far.")
+    final: bool | None = Field(None, description="Whether the words could not change any more.")
+    transcripts: Literal["interim", "final", "none"] | None = None
+    agent: Literal["speaking", "preparing", "listening"] | None = None
+    question: Literal["yes_no", "choice", "digits", "open"] | None = None
+    must_hear: Literal["disclosure", "read_back", "transfer", "goodbye"] | None = None
+    language: Text | None = None
+    key: Text | None = None
+
+
 class AgentInterrupted(EventData):
     """The caller spoke and the agent stopped."""
 
     text: Text | None = Field(None, description="What the agent had said until then.")
     word: Text | None = Field(None, description="The last word that was heard.")
     silence_ms: Milliseconds | None = None
+    policy: Text | None = Field(None, description="Which policy gave the floor away, such as stop_words.")
+    reason: Text | None = Field(None, description="Why, in a few words.")
+    evidence: OverlapEvidence | None = None
+
+
+class InterruptionIgnored(EventData):
+    """The caller made a sound while the agent spoke, and kept none of the floor by it."""
+
+    action: Literal["resume", "patience"] | None = Field(
+        None, description="resume: the agent went on; patience: it waits for a caller who asked for a moment."
+    )
+    policy: Text | None = Field(None, description="Which policy decided, such as backchannels.")
+    reason: Text | None = Field(None, description="Why, in a few words.")
+    evidence: OverlapEvidence | None = None
+
+
+class SpeechHeard(EventData):
+    """Words that had to be heard are over; what was played is counted at the phone."""
+
+    kind: Literal["disclosure", "read_back", "transfer", "goodbye"] | None = None
+    text: Text | None = Field(None, description="As far as it was played.")
+    played_ms: Milliseconds | None = Field(None, description="Audio of it that went to the phone.")
+    complete: bool | None = Field(None, description="Whether all of it did.")
+    talked_over: bool | None = Field(None, description="Whether the caller was heard meanwhile.")
+
+
+class ProviderTrouble(EventData):
+    """A provider failed, kept the caller waiting, or was replaced."""
+
+    stage: Literal["stt", "llm", "tts"] | None = None
+    kind: Literal["late", "failed", "switched", "exhausted", "returned"] | None = Field(
+        None,
+        description=(
+            "late: a deadline was missed; failed: an error; switched: this provider serves from now on; "
+            "exhausted: nobody could serve this turn; returned: the first choice serves again."
+        ),
+    )
+    provider: Text | None = Field(None, description="Provider and model, such as deepgram/nova-3.")
+    reason: Text | None = None
+
+
+class FillerSpoken(EventData):
+    """The caller was told to wait, because a deadline was missed."""
+
+    text: Text | None = None
+    stage: Literal["stt", "llm", "tts"] | None = None
+
+
+class CallerOnHold(EventData):
+    """The caller plays music in place of speaking, or speaks again."""
+
+    on: bool | None = Field(None, description="Whether the music plays.")
 
 
 class TurnLatency(EventData):
@@ -224,6 +294,9 @@ class TurnLatency(EventData):
     transcription_ms: Milliseconds | None = None
     llm_ms: Milliseconds | None = None
     tts_ms: Milliseconds | None = None
+    transport_ms: Milliseconds | None = Field(
+        None, description="From the first sound of the answer to the packet that carried it to the phone."
+    )
     total_ms: Milliseconds | None = None
 
 
@@ -239,6 +312,7 @@ class TurnCompleted(EventData):
     interrupted_at: Text | None = Field(None, description="The word at which the agent was interrupted.")
     latency_ms: Milliseconds | None = Field(None, description="Caller's last sound to agent's first.")
     latency: TurnLatency | None = None
+    latency_average: TurnLatency | None = Field(None, description="Of all answers of the call so far.")
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     language: Text | None = None
 
@@ -338,6 +412,11 @@ DATA: dict[str, type[EventData]] = {
     "call.transferred": CallTransferred,
     "agent.started": AgentStarted,
     "agent.interrupted": AgentInterrupted,
+    "interruption.ignored": InterruptionIgnored,
+    "speech.heard": SpeechHeard,
+    "provider.trouble": ProviderTrouble,
+    "filler.spoken": FillerSpoken,
+    "caller.on_hold": CallerOnHold,
     "turn.completed": TurnCompleted,
     "tool.called": ToolCalled,
     "fields.collected": FieldsCollected,

@@ -1,8 +1,8 @@
 """One session's speech on two ways while a call moves from its socket to the room.
 
 Pure. Guarantee: every segment is spoken on one way only, from its first sample to its end: those that
-had been begun when the call moved on the old one, all others on the new one. ``drained`` is told once,
-when the old way has nothing more to say.
+had been begun when the call moved on the old one, all others on the new one, and not before the old one has
+nothing more to say. ``drained`` is told once, when that is so.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Detour:
         self._new = new
         self._drained = drained
         self._told = False
+        self._paused = False
+        new.pause()
         self._look()
 
     def send(self, message: ToBridge) -> None:
@@ -57,10 +59,13 @@ class Detour:
                     self._old(Clear(self._newest))
                 self._new.clear(message.segment)
             case Pause():
+                self._paused = True
                 self._new.pause()
                 self._old(message)
             case Resume():
-                self._new.resume()
+                self._paused = False
+                if self._told:
+                    self._new.resume()
                 self._old(message)
             case _:
                 self._old(message)
@@ -74,4 +79,6 @@ class Detour:
     def _look(self) -> None:
         if not self._open and not self._told:
             self._told = True
+            if not self._paused:
+                self._new.resume()
             self._drained()

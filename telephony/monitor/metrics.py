@@ -54,6 +54,12 @@ class Metrics:
         self.latency = self._histogram(
             "trunkline_turn_latency_seconds", "Caller's last sound to agent's first.", _LATENCY_S
         )
+        self.stages = self._histogram(
+            "trunkline_turn_stage_seconds", "What the wait for an answer was spent on.", _LATENCY_S, "stage"
+        )
+        self.troubles = self._counter(
+            "trunkline_provider_troubles", "Providers that failed, were late, or returned.", "stage", "kind"
+        )
         self.interruptions = self._counter("trunkline_interruptions", "Agent turns cut short by the caller.")
         self.refused = self._counter("trunkline_invites_refused", "INVITEs refused.", "sip_status")
         self.late = self._counter("trunkline_events_late", "Events that came after their call's end.")
@@ -97,6 +103,10 @@ class Metrics:
                 self._ended(event.data)
             elif event.type == "turn.completed" and event.data.get("latency_ms") is not None:
                 self.latency.observe(event.data["latency_ms"] / 1000)
+                for name, value in (event.data.get("latency") or {}).items():
+                    self.stages.labels(name.removesuffix("_ms")).observe(value / 1000)
+            elif event.type == "provider.trouble":
+                self.troubles.labels(str(event.data.get("stage")), str(event.data.get("kind"))).inc()
             elif event.type == "agent.interrupted":
                 self.interruptions.inc()
             elif event.type == "call.refused":

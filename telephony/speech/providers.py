@@ -20,6 +20,10 @@ from telephony.logs import get_logger
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.engine_link import EngineLink
 from telephony.speech.expectation import Expectation
+from telephony.speech.guard.llm import GuardedLlm
+from telephony.speech.guard.rota import Rota
+from telephony.speech.guard.stt import GuardedStt
+from telephony.speech.guard.tts import GuardedTts
 from telephony.speech.offline_stt import OfflineStt
 from telephony.speech.offline_tts import OfflineTts
 from telephony.speech.settings import (
@@ -45,7 +49,8 @@ if TYPE_CHECKING:
     from livekit.agents import llm, vad
 
     from telephony.speech.dialogue import DialogueEngine
-    from telephony.speech.settings import SpeechSettings, VadSettings
+    from telephony.speech.guard.trouble import Tell
+    from telephony.speech.settings import LlmSettings, SpeechSettings, SttSettings, TtsSettings, VadSettings
 
 log = get_logger(__name__)
 
@@ -60,6 +65,23 @@ _PLUGINS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What an assistant wants of the voice activity detector; None: as the line has it.
+
+    Attributes:
+        shortest_ms: the least silence that may end a turn.
+        min_speech_ms: sound of a voice that counts as speech.
+        prefix_padding_ms: what is kept from before speech began.
+        threshold: probability from which a sound is a voice.
+    """
+
+    shortest_ms: int | None = None
+    min_speech_ms: int | None = None
+    prefix_padding_ms: int | None = None
+    threshold: float | None = None
+
+
 @dataclass(slots=True)
 class Providers:
     """One call's providers; close them with the call."""
@@ -70,7 +92,15 @@ class Providers:
     vad: vad.VAD
     expectation: Expectation
     """The hint that the offline recogniser reads; nobody reads it with another."""
+    guarded_stt: GuardedStt | None = None
+    """``stt``, where it wants to be told when the caller speaks."""
+    _rotas: tuple[Rota[Any], ...] = ()
     _link: EngineLink | None = field(default=None, repr=False)
+
+    def on_trouble(self, tell: Tell) -> None:
+        """Have somebody told when a provider fails, or keeps the caller waiting."""
+        for rota in self._rotas:
+            rota.tell = tell
 
     async def aclose(self) -> None:
         """Close all of them, and the connection to the engine, within 3 s; never fails."""
@@ -85,7 +115,7 @@ class Providers:
 
 def preload_modules(settings: SpeechSettings) -> list[str]:
     """The modules that a worker should import once before its jobs are forked."""
-    chosen = {settings.stt.provider, settings.llm.provider, settings.tts.provider, settings.vad.provider}
+    chosen = {settings.vad.provider, *(each.provider for _, each in settings.chosen())}
     return [__name__, *(module for name, module in _PLUGINS.items() if name in chosen)]
 
 
@@ -95,7 +125,7 @@ def check_keys(settings: SpeechSettings, env: Mapping[str, str] = os.environ) ->
     Raises:
         ConfigError: one has none; names the setting and the variable.
     """
-    for name, section in (("stt", settings.stt), ("llm", settings.llm), ("tts", settings.tts)):
+    for name, section in settings.chosen():
         if isinstance(section, DeepgramSttSettings | CartesiaTtsSettings | OpenAiLlmSettings):
             _api_key(section, f"speech.{name}", env)
 
@@ -107,6 +137,7 @@ def build(
     dialogue: DialogueEngine | None = None,
     env: Mapping[str, str] = os.environ,
     http_session: aiohttp.ClientSession | None = None,
+    ears: Ears = Ears(),
 ) -> Providers:
     """Build the providers of one call; to be called in a running event loop.
 
@@ -115,6 +146,7 @@ def build(
         dialogue: the assistant's flow; needed when the LLM is offline.
         env: where keys are looked for that the settings do not give.
         http_session: for Deepgram and Cartesia outside a LiveKit job, which has one of its own.
+        ears: what the assistant wants of the voice activity detector.
 
     Raises:
         ConfigError: a key, the socket, the flow or a clip is missing; says which setting wants it.
@@ -129,14 +161,64 @@ def build(
             )
         link = EngineLink(engine_socket)
     expectation = Expectation()
-    return Providers(
-        stt=_stt(settings, link, expectation, env, http_session),
-        llm=_llm(settings.llm, dialogue, expectation, env),
-        tts=_tts(settings.tts, link, env, http_session),
-        vad=build_vad(settings.vad),
+    built = Providers(
+        stt=_stt(settings.stt, settings, link, expectation, env, http_session),
+        llm=_llm(settings.llm, "speech.llm", dialogue, expectation, env),
+        tts=_tts(settings.tts, "speech.tts", link, env, http_session),
+        vad=_session_vad(settings, ears),
         expectation=expectation,
         _link=link,
     )
+    _guard(built, settings, link, env, http_session)
+    return built
+
+
+def _session_vad(settings: SpeechSettings, ears: Ears) -> vad.VAD:
+    """The session's own detector; recognisers that need one have another."""
+    given = {
+        "min_speech_ms": ears.min_speech_ms,
+        "prefix_padding_ms": ears.prefix_padding_ms,
+        "activation_threshold": ears.threshold,
+    }
+    wanted = settings.vad.model_copy(update={key: value for key, value in given.items() if value is not None})
+    # Text that comes while one speaks can end a turn sooner; where it comes later, silence costs nothing.
+    live = isinstance(settings.stt, DeepgramSttSettings) or getattr(settings.stt, "interim_ms", None)
+    return build_vad(wanted, least_silence_ms=ears.shortest_ms if live else None)
+
+
+def _guard(
+    built: Providers,
+    settings: SpeechSettings,
+    link: EngineLink | None,
+    env: Mapping[str, str],
+    http_session: aiohttp.ClientSession | None,
+) -> None:
+    """Put deadlines on whatever is behind a network, or has somebody to stand in for it."""
+    other, deadlines = settings.fallback, settings.deadlines
+    cooldown_s, now = deadlines.cooldown_s, asyncio.get_running_loop().time
+    if other.stt is not None or isinstance(settings.stt, DeepgramSttSettings):
+        recognisers = [built.stt]
+        if other.stt is not None:
+            recognisers.append(_stt(other.stt, settings, link, built.expectation, env, http_session))
+        listening: Rota[stt.STT[Any]] = Rota("stt", recognisers, cooldown_s=cooldown_s, now=now)
+        built.stt = built.guarded_stt = GuardedStt(listening, deadlines)
+        built._rotas += (listening,)
+    if (other.llm is not None or isinstance(settings.llm, OpenAiLlmSettings)) and not isinstance(
+        built.llm, DialogueLlm
+    ):
+        models = [built.llm]
+        if other.llm is not None:
+            models.append(_llm(other.llm, "speech.fallback.llm", None, built.expectation, env))
+        thinking: Rota[llm.LLM[Any]] = Rota("llm", models, cooldown_s=cooldown_s, now=now)
+        built.llm = GuardedLlm(thinking, deadlines)
+        built._rotas += (thinking,)
+    if other.tts is not None or isinstance(settings.tts, CartesiaTtsSettings):
+        voices = [built.tts]
+        if other.tts is not None:
+            voices.append(_tts(other.tts, "speech.fallback.tts", link, env, http_session))
+        speaking: Rota[tts.TTS[Any]] = Rota("tts", voices, cooldown_s=cooldown_s, now=now)
+        built.tts = GuardedTts(speaking, deadlines)
+        built._rotas += (speaking,)
 
 
 @dataclass(slots=True)
@@ -170,15 +252,20 @@ def build_voice(
         if engine_socket is None:
             raise ConfigError("The offline voice needs the speech engine's socket.", field="speech.tts")
         link = EngineLink(engine_socket)
-    return Voice(_tts(settings.tts, link, env, None), link)
+    return Voice(_tts(settings.tts, "speech.tts", link, env, None), link)
 
 
-def build_vad(settings: VadSettings, *, least_speech_ms: int = 0) -> vad.VAD:
+def build_vad(
+    settings: VadSettings, *, least_speech_ms: int = 0, least_silence_ms: int | None = None
+) -> vad.VAD:
     """The voice activity detector; one may serve many streams.
 
     Args:
         least_speech_ms: raises ``min_speech_ms`` to at least this.
+        least_silence_ms: lowers ``min_silence_ms`` to this.
     """
+    if least_silence_ms is not None and least_silence_ms < settings.min_silence_ms:
+        settings = settings.model_copy(update={"min_silence_ms": least_silence_ms})
     min_speech_s = max(settings.min_speech_ms, least_speech_ms) / 1000
     if isinstance(settings, BundledVadSettings):
         return inference.VAD(
@@ -203,13 +290,13 @@ def _silero(settings: SileroVadSettings, min_speech_s: float) -> vad.VAD:
 
 
 def _stt(
+    chosen: SttSettings,
     settings: SpeechSettings,
     link: EngineLink | None,
     expectation: Expectation,
     env: Mapping[str, str],
     http_session: aiohttp.ClientSession | None,
 ) -> stt.STT[Any]:
-    chosen = settings.stt
     if isinstance(chosen, TimedSttSettings):
         return TimedStt(chosen)
     if isinstance(chosen, OfflineSttSettings):
@@ -236,7 +323,8 @@ def _stt(
 
 
 def _llm(
-    chosen: OfflineLlmSettings | OpenAiLlmSettings | TimedLlmSettings,
+    chosen: LlmSettings,
+    path: str,
     dialogue: DialogueEngine | None,
     expectation: Expectation,
     env: Mapping[str, str],
@@ -255,7 +343,7 @@ def _llm(
 
     return openai.LLM(
         model=chosen.model,
-        api_key=_api_key(chosen, "speech.llm", env),
+        api_key=_api_key(chosen, path, env),
         base_url=_given(chosen.base_url),
         temperature=_given(chosen.temperature),
         max_completion_tokens=_given(chosen.max_completion_tokens),
@@ -265,7 +353,8 @@ def _llm(
 
 
 def _tts(
-    chosen: CartesiaTtsSettings | OfflineTtsSettings | TimedTtsSettings,
+    chosen: TtsSettings,
+    path: str,
     link: EngineLink | None,
     env: Mapping[str, str],
     http_session: aiohttp.ClientSession | None,
@@ -284,7 +373,7 @@ def _tts(
         speed=chosen.speed,
         sample_rate=chosen.sample_rate,
         word_timestamps=chosen.word_timestamps,
-        api_key=_api_key(chosen, "speech.tts", env),
+        api_key=_api_key(chosen, path, env),
         base_url=chosen.base_url,
         http_session=http_session,
     )

@@ -91,6 +91,11 @@ class TimedSttSettings(_Section):
     """From the last loud frame to the final transcript, in ms. Default 300."""
     text: str = Field(default="Hello, this is a measurement.", min_length=1)
     """What every transcript says."""
+    texts: list[str] = Field(default_factory=list, max_length=1000)
+    """What the transcripts of a call say instead, one after the other, and from the first again."""
+    interim_ms: float | None = Field(default=None, ge=0, le=10_000)
+    """From the first loud frame to the first word of an unfinished transcript, in ms; further words follow
+    at the pace of speech. Default: no unfinished transcripts."""
     loud_dbfs: float = Field(default=-45.0, ge=-90, le=0)
     """A frame at least this loud counts as speech, in dBFS. Default -45."""
 
@@ -240,6 +245,42 @@ TtsSettings = Annotated[
 VadSettings = Annotated[BundledVadSettings | SileroVadSettings, Field(discriminator="provider")]
 
 
+class DeadlineSettings(_Section):
+    """How long a caller may be kept waiting by each stage before somebody else is asked."""
+
+    stt_final_ms: int = Field(default=1500, ge=200, le=20_000)
+    """From the end of the caller's speech to its text, in ms. Default 1500: a live recogniser takes 300."""
+    llm_first_token_ms: int = Field(default=2000, ge=200, le=60_000)
+    """From the request to the first word or tool, in ms. Default 2000: small models take 400 to 800."""
+    llm_next_token_ms: int = Field(default=2000, ge=200, le=60_000)
+    """From each word to the next, in ms. Default 2000."""
+    tts_first_audio_ms: int = Field(default=1500, ge=200, le=20_000)
+    """From the first whole sentence to its first sound, in ms. Default 1500: a live voice takes 300."""
+    tts_next_audio_ms: int = Field(default=1500, ge=200, le=20_000)
+    """From each piece of sound to the next, in ms. Default 1500."""
+    cooldown_s: float = Field(default=30.0, ge=0.1, le=3600)
+    """Rest of a provider that has failed, in s; doubled each time it fails again, up to eight times.
+    Default 30."""
+
+
+class FallbackSettings(_Section):
+    """Who stands in; none where nothing is given."""
+
+    stt: SttSettings | None = None
+    """Who recognises when ``stt`` does not."""
+    llm: LlmSettings | None = None
+    """Who decides when ``llm`` does not."""
+    tts: TtsSettings | None = None
+    """Who speaks when ``tts`` does not."""
+
+    @field_validator("llm")
+    @classmethod
+    def _decides_anything(cls, value: LlmSettings | None) -> LlmSettings | None:
+        if isinstance(value, OfflineLlmSettings):
+            raise ValueError("a flow cannot go on where a language model stopped; name another model")
+        return value
+
+
 class SpeechSettings(_Section):
     """The whole section. Default: offline everywhere, the bundled voice activity detector."""
 
@@ -253,8 +294,24 @@ class SpeechSettings(_Section):
     """Who hears that somebody speaks."""
     engine: EngineSettings = EngineSettings()
     """Where the offline models come from; used only when ``stt`` or ``tts`` is offline."""
+    fallback: FallbackSettings = FallbackSettings()
+    """Who stands in for a provider that fails or keeps a caller waiting. Default: nobody."""
+    deadlines: DeadlineSettings = DeadlineSettings()
+    """When a provider is given up for a turn."""
 
     @property
     def needs_engine(self) -> bool:
         """Whether the speech engine's process must run for these providers."""
-        return self.stt.provider == "offline" or self.tts.provider == "offline"
+        return any(isinstance(each, OfflineSttSettings | OfflineTtsSettings) for _, each in self.chosen())
+
+    def chosen(self) -> list[tuple[str, SttSettings | LlmSettings | TtsSettings]]:
+        """Every provider of a stage with its key in the file, those that stand in last."""
+        named = [
+            ("stt", self.stt),
+            ("llm", self.llm),
+            ("tts", self.tts),
+            ("fallback.stt", self.fallback.stt),
+            ("fallback.llm", self.fallback.llm),
+            ("fallback.tts", self.fallback.tts),
+        ]
+        return [(key, each) for key, each in named if each is not None]

@@ -7,6 +7,7 @@ voice sounds a steady tone, or a clip, handed over five times faster than it pla
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,13 +41,16 @@ if TYPE_CHECKING:
 _Events = Literal["metrics_collected", "error"]
 _PIECE_S = 0.1
 _FASTER = 5.0
+_WORD_S = 0.25
+"""How long a word takes to be spoken."""
 
 
 class TimedStt(stt.STT[_Events]):
-    """Gives a final transcript ``stt_final_ms`` after the last loud frame."""
+    """Gives a final transcript ``stt_final_ms`` after the last loud frame; its words sooner, if wanted."""
 
     def __init__(self, settings: TimedSttSettings) -> None:
-        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
+        interim = settings.interim_ms is not None
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=interim))
         self.settings = settings
 
     @property
@@ -84,6 +88,10 @@ class TimedRecognition(stt.RecognizeStream):
     def __init__(self, recogniser: TimedStt, conn_options: APIConnectOptions) -> None:
         self._settings = recogniser.settings
         self._due: asyncio.TimerHandle | None = None
+        self._texts = itertools.cycle(self._settings.texts or [self._settings.text])
+        self._text = ""
+        self._loud_s = 0.0
+        self._unfinished: list[asyncio.TimerHandle] = []
         super().__init__(stt=recogniser, conn_options=conn_options)
 
     async def _run(self) -> None:
@@ -92,8 +100,11 @@ class TimedRecognition(stt.RecognizeStream):
             async for item in self._input_ch:
                 if not isinstance(item, rtc.AudioFrame) or not _is_loud(item, self._settings.loud_dbfs):
                     continue
+                self._loud_s += item.duration
                 if self._due is None:
                     mark("heard")
+                    self._text = next(self._texts)
+                    self._tell_words(loop)
                     self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH))
                 else:
                     self._due.cancel()
@@ -102,15 +113,29 @@ class TimedRecognition(stt.RecognizeStream):
             if self._due is not None:
                 self._finish(time.time())
         finally:
-            if self._due is not None:
-                self._due.cancel()
+            for timer in (*self._unfinished, *([self._due] if self._due is not None else [])):
+                timer.cancel()
+
+    def _tell_words(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._settings.interim_ms is None:
+            return
+        words = self._text.split()
+        for count in range(1, len(words) + 1):
+            delay_s = self._settings.interim_ms / 1000 + (count - 1) * _WORD_S
+            event = _transcript(stt.SpeechEventType.INTERIM_TRANSCRIPT, " ".join(words[:count]))
+            self._unfinished.append(loop.call_later(delay_s, self._event_ch.send_nowait, event))
 
     def _finish(self, speech_end_time: float) -> None:
         self._due = None
+        mark("listened", loud_s=self._loud_s)
+        self._loud_s = 0.0
+        for timer in self._unfinished:
+            timer.cancel()
+        self._unfinished.clear()
         self._event_ch.send_nowait(
             stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH, speech_end_time=speech_end_time)
         )
-        self._event_ch.send_nowait(_final(self._settings.text, speech_end_time))
+        self._event_ch.send_nowait(_final(self._text, speech_end_time))
 
 
 class TimedLlm(llm.LLM[_Events]):
@@ -237,8 +262,14 @@ def _is_loud(frame: rtc.AudioFrame, threshold_dbfs: float) -> bool:
 
 
 def _final(text: str, speech_end_time: float | None = None) -> stt.SpeechEvent:
+    return _transcript(stt.SpeechEventType.FINAL_TRANSCRIPT, text, speech_end_time)
+
+
+def _transcript(
+    kind: stt.SpeechEventType, text: str, speech_end_time: float | None = None
+) -> stt.SpeechEvent:
     return stt.SpeechEvent(
-        type=stt.SpeechEventType.FINAL_TRANSCRIPT,
+        type=kind,
         request_id=utils.shortuuid("timed_"),
         alternatives=[stt.SpeechData(language=LanguageCode("en"), text=text, confidence=1.0)],
         speech_end_time=speech_end_time,

@@ -60,3 +60,17 @@ def test_a_closed_keypad_forgets() -> None:
     desk.keypad.close()
     desk.clock.advance(60)
     assert desk.inputs == []
+
+
+def test_a_question_may_have_its_own_end_and_patience() -> None:
+    """A star in place of the hash key, and a longer pause, where the question says so."""
+    clock = ManualClock()
+    inputs: list[str] = []
+    keypad = Keypad(clock, lambda: 16, inputs.append, lambda: ("*", 6.0))
+    for key in "12*":
+        keypad.press(key)
+    keypad.press("3")
+    clock.advance(5.9)
+    assert inputs == ["12"]
+    clock.advance(0.2)
+    assert inputs == ["12", "3"]

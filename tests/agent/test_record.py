@@ -44,14 +44,29 @@ def test_a_turn_says_who_what_when_and_how_long_it_was_waited_for(tmp_path: Path
         said("user", "Tuesday.", started_speaking_at=1.0, stopped_speaking_at=2.0, end_of_turn_delay=0.4)
     )
     record.message(
-        said("assistant", "At what time?", started_speaking_at=2.5, stopped_speaking_at=3.5, e2e_latency=0.5)
+        said(
+            "assistant",
+            "At what time?",
+            started_speaking_at=2.5,
+            stopped_speaking_at=3.5,
+            e2e_latency=0.5,
+            playback_latency=0.012,
+        )
     )
     (_, caller), (_, agent) = written(tmp_path)
     assert (caller["who"], caller["text"], caller["interrupted"]) == ("caller", "Tuesday.", False)
     assert caller["started_at"] == "1970-01-01T00:00:01.000+00:00"
     assert "latency_ms" not in caller
     assert (agent["who"], agent["latency_ms"]) == ("agent", 500)
-    assert agent["parts_ms"] == {"end_of_turn": 400}
+    assert agent["parts_ms"] == {"end_of_turn": 400, "transport": 12}
+
+
+def test_each_answer_tells_the_average_so_far(tmp_path: Path, record: CallRecord) -> None:
+    """Whoever watches a call live sees at once whether it gets slower, and where."""
+    for e2e_s in (0.4, 0.8):
+        record.message(said("assistant", "Yes.", e2e_latency=e2e_s, llm_node_ttft=e2e_s / 2))
+    averages = [data["average_ms"] for _, data in written(tmp_path)]
+    assert averages == [{"llm_first_token": 200, "total": 400}, {"llm_first_token": 300, "total": 600}]
 
 
 def test_an_interruption_is_an_event_of_its_own(tmp_path: Path, record: CallRecord) -> None:

@@ -116,6 +116,22 @@ def test_an_interruption_reaches_both_ways() -> None:
     assert (move.finished, move.drained) == ([1, 2], 1)
 
 
+def test_the_new_way_waits_for_the_old_one() -> None:
+    """A sentence that is begun after the move is not heard into the one before it."""
+    move = Move()
+    move.segments.capture(FRAME * 3)
+    move.segments.flush()
+    move.move()
+    move.segments.capture(FRAME * 1)
+    move.segments.flush()
+    for _ in range(2):
+        move.tick()
+    assert move.heard == {"bridge": 2, "room": 0}
+    for _ in range(2):
+        move.tick()
+    assert (move.heard, move.finished) == ({"bridge": 3, "room": 1}, [1, 2])
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -12,6 +12,9 @@ from livekit.plugins import cartesia, deepgram, openai, silero
 
 from telephony.errors import ConfigError
 from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.speech.guard.llm import GuardedLlm
+from telephony.speech.guard.stt import GuardedStt
+from telephony.speech.guard.tts import GuardedTts
 from telephony.speech.offline_stt import OfflineStt
 from telephony.speech.providers import build, build_vad, check_keys, preload_modules
 from telephony.speech.settings import BundledVadSettings, SileroVadSettings, SpeechSettings
@@ -63,9 +66,12 @@ async def test_the_clouds_are_built_at_the_telephones_rate() -> None:
     """Each plugin gets its key from the environment and the settings as they are."""
     async with aiohttp.ClientSession() as http:
         providers = build(settings(CLOUD), env=KEYS, http_session=http)
-        assert isinstance(providers.stt, deepgram.STT)
-        assert isinstance(providers.llm, openai.LLM)
-        assert isinstance(providers.tts, cartesia.TTS)
+        assert isinstance(providers.stt, GuardedStt)
+        assert isinstance(providers.llm, GuardedLlm)
+        assert isinstance(providers.tts, GuardedTts)
+        assert isinstance(providers.stt.rota.first, deepgram.STT)
+        assert isinstance(providers.llm.rota.first, openai.LLM)
+        assert isinstance(providers.tts.rota.first, cartesia.TTS)
         assert isinstance(providers.vad, silero.VAD)
         assert providers.tts.sample_rate == 8000
         assert (providers.stt.model, providers.llm.model, providers.tts.model) == (

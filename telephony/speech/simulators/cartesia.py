@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from telephony.audio.tones import sine
+from telephony.speech.simulators.faults import SLOW_S, Fault, before, drop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _S_PER_CHARACTER = 0.06
 _CHUNK_S = 0.1
+_CUT_S = 0.3
 
 
 async def tone(text: str, rate: int) -> AsyncIterator[NDArray[np.int16]]:
@@ -40,13 +42,15 @@ class CartesiaSimulator:
     """One simulated Cartesia.
 
     ``speak`` makes the sound; without ``api_key`` every key is good; ``delay_s`` passes before the first
-    chunk of each transcript. ``requests`` are all messages and bodies so far.
+    chunk of each transcript. ``requests`` are all messages and bodies so far; ``fault`` is what it does
+    wrong from now on.
     """
 
     speak: Speak = tone
     api_key: str | None = None
     delay_s: float = 0.05
     requests: list[dict[str, Any]] = field(default_factory=list)
+    fault: Fault | None = None
 
     def app(self) -> web.Application:
         """The server, to be run by ``serving.serve``."""
@@ -57,11 +61,19 @@ class CartesiaSimulator:
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         self._check(request, request.query.get("cartesia_version", ""))
+        await before(request, self.fault)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         async for message in socket:
-            if message.type is WSMsgType.TEXT:
+            if message.type is not WSMsgType.TEXT or self.fault == "mute":
+                continue
+            if self.fault is None or self.fault == "slow":
                 await self._say(socket, json.loads(message.data))
+            elif self.fault == "malformed":
+                await socket.send_str('{"type": "chunk", "data": 7, "context_id":')
+            else:
+                await self._break_off(socket, json.loads(message.data))
+                drop(request)
         return socket
 
     async def _say(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> None:
@@ -79,7 +91,7 @@ class CartesiaSimulator:
             return
         text, rate = asked["transcript"].strip(), asked["output_format"]["sample_rate"]
         if text:
-            await asyncio.sleep(self.delay_s)
+            await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
             spoken_s = 0.0
             async for piece in self.speak(text, rate):
                 for chunk in _chunks(piece, rate):
@@ -89,6 +101,15 @@ class CartesiaSimulator:
                 await socket.send_json(_timestamps(text, spoken_s, context))
         if not asked.get("continue", False):
             await socket.send_json({"type": "done", "done": True, "status_code": 200, "context_id": context})
+
+    async def _break_off(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> None:
+        """Half of a chunk's time of sound, on a connection that was good before the fault as well."""
+        if self.fault == "cut" and asked.get("transcript", "").strip():
+            async for piece in self.speak(asked["transcript"], asked["output_format"]["sample_rate"]):
+                rate = asked["output_format"]["sample_rate"]
+                await socket.send_json(_chunk(piece[: round(rate * _CUT_S)], asked.get("context_id", "")))
+                break
+            await asyncio.sleep(0.05)
 
     async def _bytes(self, request: web.Request) -> web.StreamResponse:
         self._check(request, request.headers.get("Cartesia-Version", ""))

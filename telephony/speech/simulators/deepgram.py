@@ -7,6 +7,7 @@ and ``CloseStream``. Anything that Deepgram would refuse is refused.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import itertools
 import json
@@ -19,6 +20,7 @@ from aiohttp import WSMsgType, web
 
 from telephony.logs import get_logger
 from telephony.speech.simulators.endpointing import Endpointer, SpeechBegan, Utterance
+from telephony.speech.simulators.faults import SLOW_S, Fault, before, drop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _CONFIDENCE = 0.98
+_CUT_S = 0.5
 
 
 def scripted(lines: Sequence[str]) -> Hear:
@@ -48,13 +51,15 @@ class DeepgramSimulator:
     """One simulated Deepgram.
 
     ``hear`` says what was said; without ``api_key`` every key is good; ``silence_s`` ends an utterance,
-    in s, unless the client asks for longer. ``queries`` are the parameters of every connection so far.
+    in s, unless the client asks for longer. ``queries`` are the parameters of every connection so far;
+    ``fault`` is what it does wrong from now on, a ``cut`` in the middle of each utterance.
     """
 
     hear: Hear = field(default_factory=lambda: scripted(["Hello."]))
     api_key: str | None = None
     silence_s: float = 0.3
     queries: list[dict[str, str]] = field(default_factory=list)
+    fault: Fault | None = None
 
     def app(self) -> web.Application:
         """The server, to be run by ``serving.serve``."""
@@ -66,13 +71,22 @@ class DeepgramSimulator:
         query = dict(request.query)
         self.queries.append(query)
         self._check(request, query)
+        await before(request, self.fault)
         silence_s = max(self.silence_s, _milliseconds(query.get("endpointing", "10")) / 1000)
         rate = int(query["sample_rate"])
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         call = _Listening(self.hear, rate, Endpointer(rate, silence_s=silence_s), socket, query)
         async for message in socket:
-            if message.type is WSMsgType.BINARY:
+            if self.fault in ("mute", "hang"):
+                continue
+            if self.fault in ("refuse", "error") or (self.fault == "cut" and call.heard_s > _CUT_S):
+                drop(request)
+                break
+            if self.fault == "malformed":
+                await socket.send_str('{"type": "Results", "channel": []')
+            elif message.type is WSMsgType.BINARY:
+                call.delay_s = SLOW_S if self.fault == "slow" else 0.0
                 await call.take(np.frombuffer(message.data, "<i2"))
             elif message.type is WSMsgType.TEXT and not await call.obey(json.loads(message.data)):
                 break
@@ -109,6 +123,12 @@ class _Listening:
         self._socket = socket
         self._query = query
         self._heard_samples = 0
+        self.delay_s = 0.0
+
+    @property
+    def heard_s(self) -> float:
+        """Audio so far."""
+        return self._heard_samples / self._rate
 
     async def take(self, samples: NDArray[np.int16]) -> None:
         """Listen to the next samples."""
@@ -134,6 +154,7 @@ class _Listening:
 
     async def _recognise(self, utterance: Utterance) -> None:
         text = await self._hear(utterance.samples, self._rate)
+        await asyncio.sleep(self.delay_s)
         if self._query.get("interim_results") == "true":
             half = " ".join(text.split()[: math.ceil(len(text.split()) / 2)])
             await self._say(self._results(half, utterance, final=False))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from telephony.speech.simulators.faults import SLOW_S, Fault, abort, before, nothing
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
@@ -46,13 +48,14 @@ class OpenAiSimulator:
     """One simulated OpenAI.
 
     ``think`` answers; without ``api_key`` every key is good; ``delay_s`` passes before the first word.
-    ``requests`` are the bodies of all requests so far.
+    ``requests`` are the bodies of all requests so far; ``fault`` is what it does wrong from now on.
     """
 
     think: Think = field(default_factory=lambda: scripted([Answer("Hello, how can I help?")]))
     api_key: str | None = None
     delay_s: float = 0.05
     requests: list[dict[str, Any]] = field(default_factory=list)
+    fault: Fault | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def app(self) -> web.Application:
@@ -73,15 +76,23 @@ class OpenAiSimulator:
         self.requests.append(asked)
         if not asked.get("model") or not isinstance(asked.get("messages"), list):
             raise _error(web.HTTPBadRequest, "model and messages are needed")
+        await before(request, self.fault)
         answer = await self.think(asked["messages"])
-        await asyncio.sleep(self.delay_s)
+        await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
         completion = _Completion(f"chatcmpl-{next(self._numbers)}", asked["model"], answer)
         if not asked.get("stream"):
             return web.json_response(completion.whole())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         with_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
-        for chunk in completion.chunks(with_usage=with_usage):
+        for number, chunk in enumerate(completion.chunks(with_usage=with_usage)):
+            if number == 1 and self.fault == "mute":
+                await nothing()
+            if number == 1 and self.fault == "malformed":
+                await response.write(b'data: {"choices": "none", \n\n')
+            if number == 3 and self.fault == "cut":
+                await abort(response, request)
+                return response
             await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
         await response.write(b"data: [DONE]\n\n")
         await response.write_eof()

@@ -1,0 +1,50 @@
+"""What a simulated provider can be told to do wrong, from the next request on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from aiohttp.web_response import StreamResponse
+
+Fault = Literal["refuse", "error", "hang", "mute", "cut", "slow", "malformed"]
+"""``refuse``: the connection is dropped; ``error``: status 500; ``hang``: no first byte; ``mute``: the answer
+begins and nothing comes; ``cut``: dropped in the middle; ``slow``: ten times slower; ``malformed``: not what
+the protocol says."""
+
+FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
+
+SLOW_S: Final = 4.0
+"""Ten times what a provider takes."""
+_FOR_EVER_S = 60.0
+
+
+async def before(request: web.Request, fault: Fault | None) -> None:
+    """Do what is wrong before an answer begins."""
+    if fault == "refuse":
+        drop(request)
+    elif fault == "error":
+        raise web.HTTPInternalServerError(text="simulated failure")
+    elif fault == "hang":
+        await nothing()
+
+
+def drop(request: web.Request) -> None:
+    """End the connection without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def nothing() -> None:
+    """Keep the client waiting."""
+    await asyncio.sleep(_FOR_EVER_S)
+
+
+async def abort(response: StreamResponse, request: web.Request) -> None:
+    """End the connection in the middle of an answer."""
+    await response.drain()
+    await asyncio.sleep(0.05)
+    drop(request)

@@ -1,0 +1,453 @@
+"""The interrupt handler of one call: pause first, decide after.
+
+Pure but for the clock it is given. Guarantees, in whatever order things happen: every pause ends, by going
+on from where it began or by yielding; while something must be heard nothing pauses it but a stop word
+that it yields to; words are passed on exactly once or dropped, in order, and never passed on while the
+agent speaks unless it yields to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from telephony.turns.decision import Decision
+from telephony.turns.evidence import Evidence
+from telephony.turns.noise_floor import NoiseFloor
+from telephony.turns.overlap import BREATH_S, Overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telephony.clock import Clock, TimerHandle
+    from telephony.turns.evidence import AgentState, Question, Span, Transcripts
+    from telephony.turns.judge import Judge
+    from telephony.turns.settings import TurnSettings
+
+TICK_S = 0.05
+"""How often an overlap is looked at while nothing new is heard of it."""
+
+YIELD_S = 1.5
+"""How long speech may take to be over that was yielded; the pause then ends all the same."""
+
+LATE_WORDS_S = 3.0
+"""How long after a sound its words may come."""
+
+POLITE_S = 1.0
+"""Silence after which what must be heard goes on, where a stop word has made it wait."""
+
+LOUD_DB = 15.0
+"""So much above the line's noise is loud."""
+
+LOUD_DBFS = -50.0
+"""Nothing below is, however quiet the line."""
+
+LOUD_MOMENTS = 2
+"""Loud moments in a row that are taken for the beginning of a sound: a click is one."""
+
+_MOST_PATIENCE = 3.0
+
+_Item = TypeVar("_Item")
+
+
+class Floor(Protocol):
+    """What the handler drives."""
+
+    def hold(self) -> None:
+        """Be silent at the phone from now on, and keep everything."""
+
+    def release(self) -> None:
+        """Go on from the sample where ``hold`` stopped."""
+
+    def interrupt(self) -> None:
+        """End the agent's speech; ``InterruptHandler.interrupted`` follows when that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the agent is doing at this moment; see ``Evidence``."""
+
+    agent: AgentState = "listening"
+    agent_said: str = ""
+    question: Question | None = None
+    must_hear: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects(Generic[_Item]):
+    """Whom the handler tells.
+
+    Attributes:
+        pass_on: takes what the recogniser said, as a turn of the caller's.
+        decided: told of each decision that is not to wait, with its evidence.
+        patient: told that the caller has asked for so many seconds.
+        keys: takes keys that were kept while something had to be heard.
+    """
+
+    pass_on: Callable[[_Item], None]
+    decided: Callable[[Decision, Evidence], None] = lambda *_: None
+    patient: Callable[[float], None] = lambda _: None
+    keys: Callable[[str], None] = lambda _: None
+
+
+class InterruptHandler(Generic[_Item]):
+    """One call's.
+
+    Args:
+        settings: the assistant's.
+        situation: asked whenever something is decided.
+        transcripts: which words are to be expected of the recogniser.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        judge: Judge,
+        floor: Floor,
+        effects: Effects[_Item],
+        *,
+        settings: TurnSettings,
+        situation: Callable[[], Situation],
+        transcripts: Transcripts,
+    ) -> None:
+        self._clock = clock
+        self._judge = judge
+        self._floor = floor
+        self._effects = effects
+        self._patience_s = settings.patience_s
+        self._situation = situation
+        self._transcripts = transcripts
+        self._noise = NoiseFloor()
+        self._overlap: Overlap[_Item] | None = None
+        self._paused_at: float | None = None
+        self._yielding = False
+        self._after: list[_Item] = []
+        self._spent_until = float("-inf")
+        self._sounding_at = float("-inf")
+        self._loud = 0
+        self._keys = ""
+        self._timer: TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def paused(self) -> bool:
+        """Whether playback is held."""
+        return self._paused_at is not None
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether a sound of the caller's over the agent's speech is not settled."""
+        return self._overlap is not None
+
+    # The caller
+
+    def onset(self, lead_s: float = 0.0) -> None:
+        """The caller begins to make a sound.
+
+        Args:
+            lead_s: how long ago it began.
+        """
+        if self._closed:
+            return
+        self._sounding_at = self._clock.now()
+        began_at = self._clock.now() - lead_s
+        self._sound(began_at, voice=True)
+
+    def hear(self, level_dbfs: float, *, sounding: bool) -> None:
+        """One moment of the caller's audio, RMS in dBFS; ``sounding`` where it is a voice.
+
+        Loudness pauses before a voice is recognised in it: many words begin with a hiss.
+        """
+        above_db = self._noise.above(level_dbfs)
+        loud = level_dbfs >= LOUD_DBFS and (above_db is None or above_db >= LOUD_DB)
+        self._loud = self._loud + 1 if loud else 0
+        if self._loud == LOUD_MOMENTS and not sounding and not self._closed:
+            self._sound(self._clock.now(), voice=False)
+        if not sounding:
+            if self._overlap is None and not loud:
+                self._noise.hear(level_dbfs)
+            return
+        self._sounding_at = self._clock.now()
+        if self._overlap is not None:
+            self._overlap.heard(self._sounding_at, level_dbfs)
+
+    def words(self, text: str, item: _Item, *, final: bool) -> None:
+        """The recogniser tells of words; ``item`` is passed on if they are a turn."""
+        if self._closed:
+            self._effects.pass_on(item)
+            return
+        if self._overlap is None:
+            if self._situation().agent == "listening":
+                self._words_alone(text, item, final=final)
+                return
+            self._begin(self._clock.now())
+        overlap = self._overlap
+        assert overlap is not None, "begun above"
+        overlap.said(text, item, final=final)
+        self._decide()
+
+    def key(self, digit: str) -> bool:
+        """A key was pressed; whether it may be acted on now. Others come by ``Effects.keys``, later."""
+        situation = self._situation()
+        evidence = self._evidence(situation, key=digit)
+        decision = self._judge.decide(evidence)
+        if decision.action != "yield":
+            self._keys += digit
+            self._schedule()
+            return False
+        if situation.agent != "listening":
+            self._yield(decision, evidence)
+        return True
+
+    # The agent
+
+    def agent_began(self) -> None:
+        """Speech of the agent's begins to be heard, perhaps into a sound of the caller's."""
+        now = self._clock.now()
+        if self._closed or now - self._sounding_at > BREATH_S:
+            return
+        if self._overlap is None:
+            self._begin(now)
+        else:
+            self._pause_over(self._situation())
+
+    def agent_ended(self) -> None:
+        """The agent's speech is over, by itself or because somebody else ended it."""
+        if self._yielding:
+            return
+        self._release()
+        if self._overlap is not None:
+            self._overlap.patient_since = None
+            self._decide()
+        self._look_at_keys()
+
+    def interrupted(self) -> None:
+        """What was yielded is over."""
+        if self._yielding:
+            self._yielding = False
+            self._release()
+            self._pass_on(self._after)
+            self._decide()
+
+    def close(self) -> None:
+        """The call is over; harmless when repeated."""
+        self._closed = True
+        self._overlap = None
+        self._yielding = False
+        self._after.clear()
+        self._keys = ""
+        self._release()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # One overlap
+
+    def _sound(self, began_at: float, *, voice: bool) -> None:
+        overlap = self._overlap
+        if overlap is None:
+            if self._situation().agent != "listening":
+                self._begin(began_at, voice=voice)
+            return
+        if overlap.voice and overlap.silence_s(self._clock.now()):
+            overlap.sound_again(began_at, voice=voice)
+        overlap.voice = overlap.voice or voice
+        self._pause_over(self._situation())
+
+    def _begin(self, began_at: float, *, voice: bool = True) -> None:
+        self._overlap = Overlap(began_at, voice=voice)
+        self._pause_over(self._situation())
+        self._schedule()
+
+    def _pause_over(self, situation: Situation) -> None:
+        if situation.agent != "listening" and situation.must_hear is None and not self._yielding:
+            self._pause()
+
+    def _pause(self) -> None:
+        if self._paused_at is None:
+            self._paused_at = self._clock.now()
+            self._floor.hold()
+
+    def _release(self) -> None:
+        if self._paused_at is not None:
+            self._paused_at = None
+            self._floor.release()
+
+    def _schedule(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = self._clock.call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._look_at_keys()
+        if self._overlap is not None:
+            self._decide()
+        if self._overlap is not None or self._keys:
+            self._schedule()
+
+    def _evidence(self, situation: Situation, *, key: str = "") -> Evidence:
+        now, overlap = self._clock.now(), self._overlap
+        told = Evidence(
+            transcripts=self._transcripts,
+            agent=situation.agent,
+            agent_said=situation.agent_said,
+            question=situation.question,
+            must_hear=situation.must_hear,
+            language=self._judge.language,
+            key=key,
+        )
+        if overlap is None or key:
+            return told
+        return _with_overlap(told, overlap, self._noise, now, self._paused_at)
+
+    def _decide(self) -> None:
+        overlap, situation = self._overlap, self._situation()
+        if overlap is None or self._yielding:
+            return
+        evidence = self._evidence(situation)
+        decision = self._judge.decide(evidence)
+        if overlap.patient_since is not None:
+            decision = self._patiently(overlap, decision, evidence)
+        if decision.action == "resume" and not self.paused and not overlap.items:
+            # Nothing is held and nothing was said: there is nothing to decide.
+            decision = Decision("wait", decision.policy, decision.reason)
+        if decision.action == "patience" and overlap.obeyed == (evidence.words or decision.reason):
+            if decision.spent and evidence.final:
+                overlap.take()
+            decision = Decision("wait", decision.policy, decision.reason)
+        self._apply(overlap, decision, evidence)
+        self._forget_if_over()
+
+    def _patiently(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> Decision:
+        """While the caller has a moment, silence and noise change nothing until it is over."""
+        since = overlap.patient_since
+        assert since is not None, "asked only then"
+        now = self._clock.now()
+        granted_s = self._patience_s if evidence.must_hear is None else POLITE_S
+        silent_s = now - max(since, overlap.last_sound_at)
+        if silent_s >= granted_s or now - since >= _MOST_PATIENCE * self._patience_s:
+            overlap.patient_since = None
+            return Decision("resume", "patience", "the caller has had a moment", decision.spent)
+        if decision.action == "yield" or (decision.action == "resume" and evidence.words and decision.spent):
+            return decision
+        return decision if decision.action == "patience" else Decision("wait", "patience", "a moment")
+
+    def _apply(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
+        if decision.action == "wait":
+            return
+        self._tell(overlap, decision, evidence)
+        if decision.action == "resume":
+            self._resume(overlap, decision, evidence)
+        elif decision.action == "patience":
+            self._be_patient(overlap, decision, evidence)
+        elif evidence.agent == "listening":
+            self._release()
+            self._overlap = None
+            self._pass_on([] if decision.spent else overlap.take())
+        else:
+            self._yield(decision, evidence)
+
+    def _tell(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
+        same = (decision.action, decision.policy)
+        if overlap.decided != same and decision.action != "yield":
+            overlap.decided = same
+            self._effects.decided(decision, evidence)
+
+    def _resume(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
+        overlap.patient_since = None
+        self._release()
+        if evidence.must_hear is not None:
+            return
+        if decision.spent or evidence.final:
+            overlap.take()
+
+    def _be_patient(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
+        overlap.obeyed = evidence.words
+        if evidence.agent != "listening":
+            overlap.patient_since = self._clock.now()
+            self._pause()
+        if decision.spent:
+            if evidence.final:
+                overlap.take()
+            self._effects.patient(self._patience_s)
+
+    def _yield(self, decision: Decision, evidence: Evidence) -> None:
+        overlap, self._overlap = self._overlap, None
+        self._effects.decided(decision, evidence)
+        self._pause()
+        self._yielding = True
+        if decision.spent:
+            self._spent_until = self._clock.now() + LATE_WORDS_S
+        elif overlap is not None:
+            # Only once it is over does the history say how much of it was heard, and they answer that.
+            self._after += overlap.take()
+        self._clock.call_later(YIELD_S, self.interrupted)
+        self._floor.interrupt()
+
+    def _pass_on(self, items: list[_Item]) -> None:
+        passed = items.copy()
+        items.clear()
+        for item in passed:
+            self._effects.pass_on(item)
+
+    def _forget_if_over(self) -> None:
+        """An overlap is over when its words are settled, or will hardly come any more."""
+        overlap = self._overlap
+        if overlap is None or self.paused or overlap.patient_since is not None:
+            return
+        situation = self._situation()
+        if overlap.items and situation.must_hear is not None:
+            return
+        if overlap.silence_s(self._clock.now()) >= LATE_WORDS_S:
+            self._overlap = None
+            if situation.agent == "listening":
+                self._pass_on(overlap.take())
+
+    # Without an overlap
+
+    def _words_alone(self, text: str, item: _Item, *, final: bool) -> None:
+        """Words while the agent listens are a turn, unless they ask for a moment or were a stop word's."""
+        evidence = Evidence(
+            words=text,
+            final=final,
+            transcripts=self._transcripts,
+            agent="listening",
+            question=self._situation().question,
+            language=self._judge.language,
+        )
+        decision = self._judge.decide(evidence)
+        stopped = decision.spent and self._clock.now() < self._spent_until
+        if decision.action == "patience" and decision.spent:
+            if final:
+                self._effects.decided(decision, evidence)
+                self._effects.patient(self._patience_s)
+        elif not (stopped and decision.action == "yield"):
+            self._effects.pass_on(item)
+
+    def _look_at_keys(self) -> None:
+        if self._keys and self._situation().must_hear is None:
+            keys, self._keys = self._keys, ""
+            for digit in keys:
+                self._effects.keys(digit)
+
+
+def _with_overlap(
+    told: Evidence, overlap: Overlap[_Item], noise: NoiseFloor, now: float, paused_at: float | None
+) -> Evidence:
+    level = overlap.level_dbfs
+    return Evidence(
+        since_onset_s=now - overlap.began_at,
+        voice=overlap.voice,
+        sound_s=max(0.0, overlap.last_sound_at - overlap.began_at),
+        silence_s=overlap.silence_s(now),
+        paused_s=0.0 if paused_at is None else now - paused_at,
+        snr_db=None if level is None else noise.above(level),
+        words=overlap.words,
+        final=overlap.final,
+        transcripts=told.transcripts,
+        agent=told.agent,
+        agent_said=told.agent_said,
+        question=told.question,
+        must_hear=told.must_hear,
+        language=told.language,
+    )

@@ -1,0 +1,97 @@
+"""``Mhm`` is no interruption: the agent goes on, and nothing of it becomes a turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telephony.turns.decision import Decision
+from telephony.turns.words import Words, alike, made_of, without, words_of
+
+if TYPE_CHECKING:
+    from telephony.turns.evidence import Evidence
+    from telephony.turns.phrases import Phrases
+
+_SHORT = 3
+"""Words; in a longer text nothing is forgiven."""
+
+_SHORT_WORD = 4
+"""Letters; a longer word carries a message."""
+
+
+class Backchannels:
+    """Resumes after a text that is nothing but backchannels.
+
+    A partial one may still become a sentence (``yeah, but I wanted …``), so it counts only once the
+    caller has been silent for a moment.
+
+    Recognisers err most where there is least to go by. Unless a question is pending, in an utterance of up to
+    three words one that is a letter off is taken for the backchannel it sounds like, most of a phrase for the
+    whole, and beside a backchannel small words, or one short word, are no message. None of that holds for
+    words that say much, or sound like a stop.
+
+    Args:
+        settle_s: that moment.
+    """
+
+    name = "backchannels"
+
+    def __init__(self, phrases: Phrases, *, settle_s: float) -> None:
+        self._phrases = phrases
+        self._settle_s = settle_s
+        self._stop = sorted(phrase[0] for phrase in phrases.stop if len(phrase) == 1)
+        self._several = sorted(phrase for phrase in phrases.backchannels if len(phrase) > 1)
+        self._single = sorted(phrase[0] for phrase in phrases.backchannels if len(phrase) == 1)
+        self._in_stop = {word for phrase in phrases.stop for word in phrase}
+        self._message = {word for phrase in phrases.weighty for word in phrase} | self._in_stop
+        others = (
+            phrases.stop,
+            phrases.hold,
+            phrases.answers,
+            phrases.small,
+            phrases.fillers,
+            phrases.weighty,
+        )
+        self._known = {word for phrase in frozenset().union(*others) for word in phrase}
+
+    def consider(self, evidence: Evidence) -> Decision | None:
+        words = words_of(evidence.words)
+        if not self._is_backchannel(words) and (evidence.question is not None or not self._may_be(words)):
+            return None
+        if not evidence.final and evidence.silence_s < self._settle_s:
+            return Decision("wait", self.name, "it may go on")
+        return Decision("resume", self.name, f"{' '.join(words)!r} only shows that the caller listens", True)
+
+    def _is_backchannel(self, words: Words) -> bool:
+        return made_of(words, self._phrases.backchannels | self._phrases.fillers)
+
+    def _may_be(self, words: Words) -> bool:
+        """Whether a short utterance is a backchannel that was misheard."""
+        phrases = self._phrases
+        if len(words) > _SHORT:
+            return False
+        meant = tuple(
+            word if word in self._known else next((each for each in self._single if alike(word, each)), word)
+            for word in words
+        )
+        rest = without(meant, phrases.backchannels)
+        if len(rest) == len(meant):
+            return self._is_nearly_a_phrase(meant)
+        rest = without(rest, phrases.fillers | phrases.small)
+        if len(rest) == 1 and len(rest[0]) <= _SHORT_WORD:
+            return rest[0] not in self._message and not any(alike(rest[0], each, 3) for each in self._stop)
+        return not rest or self._is_nearly_a_phrase(meant)
+
+    def _is_nearly_a_phrase(self, words: Words) -> bool:
+        for phrase in self._several:
+            if len(phrase) != len(words):
+                continue
+            same = [word for word, own in zip(words, phrase, strict=True) if word == own]
+            other = [word for word, own in zip(words, phrase, strict=True) if word != own]
+            most = 2 * len("".join(same)) > len("".join(phrase))
+            if (
+                len(other) == 1
+                and most
+                and not (self._in_stop.intersection(same) or other[0] in self._message)
+            ):
+                return True
+        return False
