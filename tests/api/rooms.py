@@ -15,8 +15,8 @@ from livekit.api import AccessToken, VideoGrants
 from tests.api.asking import LIVEKIT_KEY, LIVEKIT_SECRET
 from tests.bridge.servers import (
     Server,
-    http_answers,
     free_port,
+    http_answers,
     livekit_binary,
     redis_server,
     started,
