@@ -1,11 +1,11 @@
 """What callers hear when parts of the line die under them, on both audio paths.
 
-Jobs are killed by SIGKILL at random moments of their calls, and the worker with several calls up; bridge
-and worker are asked to end while somebody talks. Providers answer after known delays; the telephone hears
-every frame.
+Jobs are killed by SIGKILL at random moments of their calls, the worker with several calls up, and
+livekit-server and Redis, which are started again, while somebody talks; bridge and worker are asked to end.
+Providers answer after known delays; the telephone hears every frame.
 
-    .venv/bin/python bench/failures.py            # 20 jobs on each path, eight minutes; exit code 0 or 1
-    .venv/bin/python bench/failures.py --quick    # 4 jobs, the direct line alone, about one
+    .venv/bin/python bench/failures.py            # 20 jobs on each path, ten minutes; exit code 0 or 1
+    .venv/bin/python bench/failures.py --quick    # 4 jobs, the direct line alone, about two
 """
 
 from __future__ import annotations
@@ -152,6 +152,44 @@ class Drill:
             await _hang_up(call)
         await asyncio.sleep(3.0)
 
+    async def restart_under(self, part: str, number: int) -> None:
+        """Kill a server that is started again: the talk goes on, on the direct line even before that."""
+        answered: list[float] = []
+        parted = 0
+        for _ in range(number):
+            call = await self._line.call(self._phone)
+            await hears(call, GREETED_S)
+            await self._line.job_comes(call)
+            await quiet(call)
+            began = self._phone.clock.now()
+            os.kill(self._line.line.info().pids[part], signal.SIGKILL)
+            try:
+                await self._answers_at_last(call)
+                answered.append(self._phone.clock.now() - began)
+            except (TimeoutError, AssertionError) as error:
+                parted += call.session.ended.is_set()
+                self._report.notes.append(f"{self._line.path}: {part}: {error or type(error).__name__}")
+            await _hang_up(call)
+            await _hang_up(await self._line.call_until_answered(self._phone, _NEVER_S))
+            await asyncio.sleep(3.0)
+        name = f"{self._line.path}: {part} killed and started again"
+        self._report.figure(f"{name} → the caller is answered", "s", answered)
+        self._report.figure(
+            f"{name}, calls that go on", "calls", [float(len(answered))], target=number, at_least=True
+        )
+        self._report.figure(f"{name}, BYE instead", "calls", [float(parted)], target=0)
+
+    async def _answers_at_last(self, call: PhoneCall) -> None:
+        """Say it again, as a person would, until the agent answers."""
+        async with asyncio.timeout(_NEVER_S):
+            while not call.session.ended.is_set():
+                try:
+                    await self._answers(call)
+                except TimeoutError:
+                    continue
+                return
+        raise AssertionError("the call was ended")
+
     async def stop_politely(self, part: str) -> None:
         """Ask a part to end while somebody talks: the talk goes on until somebody hangs up."""
         call = await self._line.call(self._phone)
@@ -202,6 +240,8 @@ async def _measure(options: Any) -> Report:
                 drill = Drill(line, phone, report, words=words, chance=chance)
                 await drill.kill_jobs(share)
                 await drill.kill_worker(options.calls)
+                for part in ("livekit-server", "redis"):
+                    await drill.restart_under(part, options.restarts)
                 for part in ("bridge", "worker"):
                     await drill.stop_politely(part)
     return report
@@ -212,11 +252,12 @@ def main() -> int:
     parser = arguments("What callers hear when parts of the line die under them.")
     parser.add_argument("--jobs", type=int, default=40, help="jobs killed, shared by the paths")
     parser.add_argument("--calls", type=int, default=3, help="calls that are up when the worker is killed")
+    parser.add_argument("--restarts", type=int, default=3, help="times each server is killed, on each path")
     parser.add_argument("--paths", default="direct,room", help="audio paths")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.quick:
-        options.jobs, options.paths = 4, "direct"
+        options.jobs, options.restarts, options.paths = 4, 1, "direct"
     options.paths = [path for path in options.paths.split(",") if path]
     logs.configure("ERROR")
     return asyncio.run(_measure(options)).show(as_json=options.as_json)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from telephony.calls import job_attributes
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
@@ -24,12 +25,18 @@ FULL_LOAD = 0.6
 
 
 def is_repeated(job: wire.Job, running: Iterable[wire.Job]) -> bool:
-    """Whether a job is for a dispatch that another one has here already.
+    """Whether another job here does the same already, in the same room and not only in one of that name.
 
-    livekit-server v1.13.5 sends again for all agents of a room that it finds in Redis after a restart, while
-    those that it sent for before are on their way back: the caller would hear two.
+    livekit-server v1.13.5 sends again for all agents of a room that it finds in Redis after a restart, by new
+    dispatches, while those that it sent for before are on their way back: the caller would hear two.
     """
-    return bool(job.dispatch_id) and any(each.dispatch_id == job.dispatch_id for each in running)
+    if not job.room.sid or job_attributes.RESUME in job.attributes:
+        return False
+    return any(_errand(each) == _errand(job) for each in running)
+
+
+def _errand(job: wire.Job) -> tuple[str, str, str]:
+    return job.room.sid, job.agent_name, job.metadata
 
 
 class Admission:

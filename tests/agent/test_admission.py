@@ -4,8 +4,10 @@ from typing import Any, cast
 import pytest
 from livekit.agents import JobRequest
 from livekit.protocol import agent as wire
+from livekit.protocol import models
 
 from telephony.agent.admission import FULL_LOAD, Admission, is_repeated
+from telephony.calls import job_attributes
 
 pytestmark = pytest.mark.pure
 
@@ -81,9 +83,17 @@ async def test_a_job_that_could_not_be_started_is_not_counted_for_ever() -> None
     assert admission.calls == 0
 
 
-def test_a_dispatch_that_is_served_is_not_served_twice() -> None:
-    """A server that starts again sends for the agents of its rooms again; a job may have no dispatch."""
-    running = [wire.Job(id="AJ_1", dispatch_id="AD_1"), wire.Job(id="AJ_2")]
-    assert is_repeated(wire.Job(id="AJ_3", dispatch_id="AD_1"), running)
-    assert not is_repeated(wire.Job(id="AJ_3", dispatch_id="AD_2"), running)
-    assert not is_repeated(wire.Job(id="AJ_3"), running)
+def _job(sid: str, metadata: str = "", **attributes: str) -> wire.Job:
+    job = wire.Job(agent_name="desk", metadata=metadata, room=models.Room(name="call_1", sid=sid))
+    job.attributes.update(attributes)
+    return job
+
+
+def test_a_job_that_is_done_here_already_is_known() -> None:
+    """A server that starts again sends for the agents of its rooms again; all else is another job."""
+    running = [_job("RM_1", "a"), _job("")]
+    assert is_repeated(_job("RM_1", "a"), running)
+    assert not is_repeated(_job("RM_2", "a"), running), "a later room of the same name"
+    assert not is_repeated(_job("RM_1", "b"), running), "another errand"
+    assert not is_repeated(_job("RM_1", "a", **{job_attributes.RESUME: "AJ_dead"}), running), "a rescue"
+    assert not is_repeated(_job(""), running), "of the direct line: the bridge knows what it sends for"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from livekit import api
 
-from telephony.sip.message import SipRequest
 from tests.bridge.line import TestLine, until
 from tests.bridge.servers import livekit_server, started
 
@@ -121,24 +120,6 @@ async def test_a_phone_without_audio_is_let_go(
         await agent.leave()
 
 
-async def test_a_held_call_outlasts_the_media_time_out(
-    redis: Server, livekit: Server, tmp_path: Path, phone: Phone
-) -> None:
-    """During an inactive hold no RTP is expected."""
-    async with TestLine(redis, livekit, tmp_path, media_timeout="1s") as line:
-        await line.provision()
-        agent = line.person()
-        call = await _talking(line, phone, agent)
-        offer = call.invite.request.body
-        await call.session.request("INVITE", body=offer.replace(b"sendrecv", b"inactive"))
-        call.talks = False
-        await asyncio.sleep(2.2)
-        assert not call.session.ended.is_set()
-        await call.bye()
-        await line.ended()
-        await agent.leave()
-
-
 async def test_the_longest_duration_ends_the_call(line: TestLine, phone: Phone) -> None:
     """The trunk's max_call_duration is kept."""
     trunk = api.SIPInboundTrunkInfo()
@@ -187,24 +168,6 @@ async def test_a_lost_server_ends_the_call_in_bounded_time(
             await agent.leave()
     finally:
         server.stop()
-
-
-async def test_a_bye_for_another_call_changes_nothing(line: TestLine, phone: Phone) -> None:
-    """A BYE with a wrong tag is 481 and the call goes on."""
-    await line.provision()
-    agent = line.person()
-    call = await _talking(line, phone, agent)
-    stray = SipRequest("BYE", call.session.dialog.remote_target)
-    stray.headers.add("From", str(call.session.dialog.local.with_tag("other")))
-    stray.headers.add("To", str(call.session.dialog.remote))
-    stray.headers.add("Call-ID", call.invite.call_id)
-    stray.headers.add("CSeq", "9 BYE")
-    assert (await phone.endpoint.send_request(stray)).status == 481
-    frames = len(call.heard)
-    await until(lambda: len(call.heard) > frames + 10)
-    await call.bye()
-    await line.ended()
-    await agent.leave()
 
 
 async def test_nothing_of_an_ended_call_is_left(line: TestLine, phone: Phone) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,7 @@ async def test_quality_is_told_during_the_call_and_after_it(
         await until(lambda: "trunkline.quality.mos" in agent.caller.attributes)
         before = int(agent.caller.attributes["trunkline.quality.gaps"])
         call.talks = False
-        frames = len(call.heard)
-        await until(lambda: len(call.heard) > frames + 15)
+        await asyncio.sleep(0.3)
         call.talks = True
         await until(lambda: int(agent.caller.attributes["trunkline.quality.gaps"]) > before)
         await call.bye()
@@ -39,7 +39,7 @@ async def test_quality_is_told_during_the_call_and_after_it(
     data = ended["data"]
     assert 1 <= data["mos"] <= 4.5
     assert data["gaps"] >= 1
-    assert data["longest_gap_ms"] > 200
+    assert data["longest_gap_ms"] > 100
     assert not data["one_way"]
     assert b"bridge_call_mos_count 1.0" in line.bridge.metrics()
 
@@ -53,7 +53,7 @@ async def test_a_call_without_the_phones_audio_is_told_to_be_one_way(line: TestL
     async with line.person() as agent:
         await agent.speak()
         await call.final()
-        await until(lambda: len(call.heard) > 80)
+        await until(lambda: call.rtp.packets_received > 55)
         await call.bye()
         data = (await line.ended())["data"]
     assert (data["one_way"], data["mos"]) == (True, None)

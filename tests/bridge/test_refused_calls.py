@@ -175,32 +175,6 @@ async def test_a_caller_who_gives_up_gets_487(line: TestLine, phone: Phone) -> N
     assert line.room_name not in await line.rooms()
 
 
-async def test_a_caller_who_gives_up_at_once_leaves_nothing(line: TestLine, phone: Phone) -> None:
-    """CANCEL right after the first response, before there is a room: 487, and no room stays."""
-    await line.provision()
-    call = await phone.call(line.number, line.port)
-    call.invite.cancel()
-    assert (await call.final()).status == 487
-    await until(lambda: not line.bridge.active_calls)
-    assert line.room_name not in await line.rooms()
-
-
-async def test_a_room_deleted_while_it_rings_is_486(line: TestLine, phone: Phone) -> None:
-    """The room's end is the call's."""
-    await line.provision()
-    call = await phone.call(line.number, line.port)
-    await line.room_appears()
-    async with line.person():
-        await until(lambda: _caller_joined(line))
-        await line.api.room.delete_room(api.DeleteRoomRequest(room=line.room_name))
-        assert (await call.final()).status == 486
-    await line.ended()
-
-
-async def _caller_joined(line: TestLine) -> bool:
-    return len(await line.participants()) == 2
-
-
 async def test_more_calls_than_allowed_are_503(
     redis: Server, livekit: Server, tmp_path: Path, phone: Phone
 ) -> None:

@@ -47,6 +47,10 @@ FAULTS: dict[str, Fault] = {
         "an offer without a common codec is answered 400 as if it were broken, not 488",
         "pkg/sip/inbound.go",
     ),
+    "session-timer-ignored": Fault(
+        "a phone that asks for a session timer (RFC 4028) gets none: it has to ask again and again by itself",
+        "sip#494",
+    ),
     "answer-repeated-twice": Fault(
         "a 200 whose ACK is lost is sent three times in all, within a second; the call goes on without",
         "pkg/sip/inbound.go",

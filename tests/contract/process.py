@@ -93,10 +93,15 @@ class BridgeProcess:
             )
 
     async def wait_ready(self) -> None:
-        """Wait until it answers; other calls of the test go on meanwhile."""
+        """Wait until it answers; other calls of the test go on meanwhile.
+
+        Raises:
+            RuntimeError: it did not; it is stopped.
+        """
         deadline = time.monotonic() + START_S
         while not await asyncio.to_thread(http_answers, self.health_port):
-            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+            if self.exit_code is not None or time.monotonic() > deadline:
+                await self.stop()
                 raise RuntimeError(f"{self.name} did not start: {self._log.read_text()[-2000:]}")
             await asyncio.sleep(0.02)
 

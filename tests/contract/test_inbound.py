@@ -217,6 +217,19 @@ async def test_the_trunks_realm_is_asked_for(line: ContractLine) -> None:
         assert header(first, "To") == header(second, "To")
 
 
+@pytest.mark.livekit_sip_fault("session-timer-ignored")
+async def test_a_session_timer_is_agreed_on(line: ContractLine, phone: Phone) -> None:
+    """The interval that the phone asked for is in the 200, with who refreshes."""
+    await line.provision()
+    asked = [("Supported", "timer"), ("Session-Expires", "120;refresher=uac")]
+    call = await phone.call(line.number, line.port, headers=asked)
+    await line.agent("room").take()
+    response = await call.final()
+    assert response.headers.get("Session-Expires") == "120;refresher=uac"
+    assert "timer" in response.headers.elements("Require")
+    await call.bye()
+
+
 async def test_an_agent_may_come_late(line: ContractLine, phone: Phone, path: AudioPath) -> None:
     """The caller hears it ring until then; its voice is heard from the answer on."""
     await line.provision_for(path)
