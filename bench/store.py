@@ -1,6 +1,6 @@
 """What a growing record costs: a page of calls, one call, one event more, on SQLite and PostgreSQL.
 
-The same questions are asked of a record with 1,000 calls and of one with 1,000,000 (with --quick 20,000);
+A record with 1,000 calls and one with 1,000,000 (with --quick 20,000) are asked the same in turn;
 the larger may cost at most twice the smaller and 5 ms. Pages are asked at any place of the list, and
 with every filter for a value that one call in 100,000 has. PostgreSQL is a private one that is started
 for the measurement, with its data synced to disk.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bench.figures import Figure
+    Question = Callable[[], Awaitable[None]]
 
 _SMALL = 1_000
 _MOST_OPEN = 2_000
@@ -103,19 +103,19 @@ def main() -> int:
 
 
 async def _measure(report: Report, kind: str, large: int, asked: int, *, judged: str) -> None:
-    base: dict[str, Figure] = {}
-    for size in (_SMALL, large):
-        async with _database(kind) as database:
+    async with _database(kind) as small_one, _database(kind) as large_one:
+        records = {}
+        for size, database in ((_SMALL, small_one), (large, large_one)):
             started = time.monotonic()
             open_calls = await _fill(database, size)
             report.notes.append(f"{kind}: {size:,} calls made in {time.monotonic() - started:.0f} s")
-            for question, samples in (await _ask(database, open_calls, asked)).items():
-                name = f"{kind}, {size:,}: {question}"
-                if size == _SMALL:
-                    base[question] = report.figure(name, "ms", samples)
-                    continue
-                before = base[question].statistic(judged) or 0.0
-                report.figure(name, "ms", samples, target=round(2 * before + 5, 1), judged=judged)
+            records[size] = await _questions(database, open_calls)
+        found = await _ask(records, asked)
+    for question, samples in found[_SMALL].items():
+        base = report.figure(f"{kind}, {_SMALL:,}: {question}", "ms", samples)
+        target = round(2 * (base.statistic(judged) or 0.0) + 5, 1)
+        name = f"{kind}, {large:,}: {question}"
+        report.figure(name, "ms", found[large][question], target=target, judged=judged)
 
 
 @contextlib.asynccontextmanager
@@ -244,8 +244,8 @@ async def _originals(database: Database) -> list[tuple[dict[str, Any], list[dict
     return found
 
 
-async def _ask(database: Database, open_calls: list[str], times: int) -> dict[str, list[float]]:
-    """Ask every question so often, in turn; milliseconds."""
+async def _questions(database: Database, open_calls: list[str]) -> dict[str, Question]:
+    """What is asked of a record, by name."""
     chance = random.Random(2)
     async with database.read() as connection:
         newest: datetime = (await connection.execute(sa.select(sa.func.max(call.c.created_at)))).scalar_one()
@@ -268,26 +268,37 @@ async def _ask(database: Database, open_calls: list[str], times: int) -> dict[st
         async with database.write() as connection:
             await append(database, connection, [Incoming(said)], Policy(), utc_now())
 
-    def filtered(wanted: CallFilter) -> Callable[[], Awaitable[None]]:
+    def filtered(wanted: CallFilter) -> Question:
         async def ask() -> None:
             async with database.read() as connection:
                 await calls.page(connection, wanted, limit=_PAGE)
 
         return ask
 
-    asked: dict[str, Callable[[], Awaitable[None]]] = {
+    asked: dict[str, Question] = {
         "page of calls": page,
         "one call": one,
         "one event more": more,
     }
     asked |= {f"page by {name}": filtered(wanted) for name, wanted in _FILTERS.items()}
-    samples: dict[str, list[float]] = {name: [] for name in asked}
+    return asked
+
+
+async def _ask(records: dict[int, dict[str, Question]], times: int) -> dict[int, dict[str, list[float]]]:
+    """Ask every question so often, of the small record and the large in turn; milliseconds.
+
+    Side by side, so that whatever else the machine does is in both figures.
+    """
+    samples: dict[int, dict[str, list[float]]] = {
+        size: {name: [] for name in asked} for size, asked in records.items()
+    }
     for warm in range(times + 5):
-        for name, question in asked.items():
-            started = time.perf_counter()
-            await question()
-            if warm >= 5:
-                samples[name].append((time.perf_counter() - started) * 1000)
+        for name in records[_SMALL]:
+            for size, asked in records.items():
+                started = time.perf_counter()
+                await asked[name]()
+                if warm >= 5:
+                    samples[size][name].append((time.perf_counter() - started) * 1000)
     return samples
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from provisioning.render.registrations import registrations
 from provisioning.sections.duration import format_duration
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def bridge(config: LineConfig, place: Place, *, secrets: bool = False) -> dict[s
     }
     if place.announced is not None:
         content["nat_1_to_1_ip"] = place.announced
+    if lines := registrations(config, secrets=secrets):
+        content["sip_registrations"] = lines
     return content
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from livekit.agents import APIConnectOptions
 from livekit.agents.utils import http_context
 
 from telephony.agent.session import PROVIDER_LIMITS
@@ -25,6 +25,8 @@ from telephony.logs import get_logger
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from livekit.agents import tts
 
     from telephony.agent.settings import AgentSettings
@@ -37,6 +39,10 @@ log = get_logger(__name__)
 MOST_S = 20.0
 """Longest clip that is handed to a bridge."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_ONE_TRY = APIConnectOptions(max_retry=0, timeout=PROVIDER_LIMITS.timeout)
+"""Tried again after a pause of our own: LiveKit would warn of a voice that is only not there yet."""
+_STAND_IN_S = 4.0
+"""From this pause on the voice that stands in speaks them: the line's own is more than late."""
 _FOLDER = "clips"
 
 
@@ -74,15 +80,17 @@ class SpokenClips:
         except OSError:
             return None
 
-    async def make(self, voice: tts.TTS[Any], text: str) -> bytes:
-        """Speak it and keep it.
+    async def make(
+        self, voice: tts.TTS[Any], text: str, *, limits: APIConnectOptions = PROVIDER_LIMITS
+    ) -> bytes:
+        """Speak it and keep it; ``limits`` are those of the voice.
 
         Raises:
             Exception: whatever the voice raises.
         """
         parts: list[Samples] = []
         rate = voice.sample_rate
-        async with voice.synthesize(text, conn_options=PROVIDER_LIMITS) as stream:
+        async with voice.synthesize(text, conn_options=limits) as stream:
             async for audio in stream:
                 rate = audio.frame.sample_rate
                 parts.append(np.frombuffer(audio.frame.data, np.int16).copy())
@@ -112,14 +120,10 @@ async def make_missing(settings: AgentSettings) -> None:
         return
     voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
     for pause_s in _PAUSES_S:
-        if not _engine_is_there(settings):
-            # It starts beside the worker.
-            await asyncio.sleep(pause_s)
-            continue
-        for voice in voices:
+        for voice in voices if pause_s >= _STAND_IN_S else voices[:1]:
             if voice is not None and await _make(settings, voice, clips, texts):
                 return
-        # A cloud may be away for a moment.
+        # The speech engine starts beside the worker; a cloud may be away for a moment.
         await asyncio.sleep(pause_s)
 
 
@@ -130,7 +134,7 @@ async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips,
             speaker = build_voice(speech, engine_socket=settings.speech_socket)
             try:
                 for text in texts:
-                    await clips.make(speaker.tts, text)
+                    await clips.make(speaker.tts, text, limits=_ONE_TRY)
             finally:
                 await speaker.aclose()
     except Exception as error:
@@ -138,11 +142,6 @@ async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips,
         return False
     log.info("clips_made", voice=voice.provider, count=len(texts))
     return True
-
-
-def _engine_is_there(settings: AgentSettings) -> bool:
-    socket = settings.speech_socket
-    return settings.line.speech.tts.provider != "offline" or socket is None or Path(socket).exists()
 
 
 def _all_texts(settings: AgentSettings) -> list[str]:

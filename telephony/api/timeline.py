@@ -41,7 +41,7 @@ def timeline(call: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> li
     """
     start = datetime.fromisoformat(call.get("started_at") or call["created_at"])
     lines = []
-    for event in events:
+    for event in _one_invite(events):
         for shown in _show(event):
             when = datetime.fromisoformat(shown.at or event["timestamp"])
             late = "late" if event["late"] and event["type"] != "call.amended" else ""
@@ -63,6 +63,21 @@ class _Shown:
     """When it was, where that is not the event's own time."""
     since_start: bool = False
     """Whether the time since the call's start is what was waited."""
+
+
+def _one_invite(events: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """One account of the ringing: the bridge's, also where LiveKit's, in whole seconds, came first."""
+    seen = [each for each in events if _tells_of_ringing(each)]
+    exact = next((each for each in seen if each["data"].get("invite_at")), None)
+    for event in events:
+        if event is exact:
+            yield {**event, "type": "call.ringing"}
+        elif exact is None or not _tells_of_ringing(event):
+            yield event
+
+
+def _tells_of_ringing(event: Mapping[str, Any]) -> bool:
+    return "call.ringing" in (event["type"], event["data"].get("fact"))
 
 
 def _show(event: Mapping[str, Any]) -> Iterator[_Shown]:

@@ -93,6 +93,7 @@ class RegistrationSection(_Section):
     username: str = Field(pattern=r"^[^\s@<>\":]{1,128}$")
     """The login. A text: a leading zero belongs to it."""
     password: str = Field(min_length=1, repr=False)
+    """Unset = ``SIP_PASSWORD_<NAME>`` in the environment, the name in capitals, ``_`` for other signs."""
     auth_username: str = ""
     """The digest user, where it is not the login."""
     domain: str = ""
@@ -295,6 +296,7 @@ def read_config(raw: Mapping[str, Any], env: Mapping[str, str], *, base: Path = 
         if not settings.get(key) and value and not (key == "api_secret" and settings.get("api_secret_file")):
             settings[key] = value
     _read_secret_file(settings, base)
+    _read_passwords(settings, env)
     try:
         return BridgeConfig.model_validate(settings)
     except ValidationError as error:
@@ -311,6 +313,29 @@ def _read_secret_file(settings: dict[str, Any], base: Path) -> None:
         settings["api_secret"] = (base / str(name)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name} cannot be read: {_one_line(error)}.", field="api_secret_file") from error
+
+
+def _read_passwords(settings: dict[str, Any], env: Mapping[str, str]) -> None:
+    """Give registrations without a password the one that the environment has for their name."""
+    lines = settings.get("sip_registrations")
+    if not isinstance(lines, list):
+        return
+    settings["sip_registrations"] = lines = list(lines)
+    for index, line in enumerate(lines):
+        if not isinstance(line, dict) or line.get("password"):
+            continue
+        name = _password_variable(str(line.get("name") or line.get("username") or ""))
+        if not env.get(name):
+            raise ConfigError(
+                f"there is no password for the line {line.get('name') or line.get('username')}.",
+                field=f"sip_registrations[{index}].password",
+                fix=f"Set it there, or {name} in the environment.",
+            )
+        lines[index] = {**line, "password": env[name]}
+
+
+def _password_variable(line: str) -> str:
+    return "SIP_PASSWORD_" + re.sub(r"[^A-Z0-9]+", "_", line.upper())
 
 
 def _is_ipv4(text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from telephony.line.registrations import registrations
+from provisioning.render.registrations import registrations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         content["recording"] = {"directory": str(links.recordings), "format": config.recording.format}
     if section.nat_1_to_1_ip:
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
-    if lines := registrations(config):
+    if lines := registrations(config, secrets=True):
         content["sip_registrations"] = lines
     return content
 

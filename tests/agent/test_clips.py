@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from telephony.agent import clips
 from telephony.agent.clips import MOST_S, SpokenClips, for_bridge, make_missing
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.settings import AgentSettings
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import RATE
 from telephony.speech.providers import build_voice
+from telephony.speech.settings import OfflineTtsSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,15 +55,32 @@ async def test_every_assistants_fixed_words_are_made_once(tmp_path: Path) -> Non
     """Greeting and both rescue clips lie in the line's folder; what is there is not made again."""
     settings = settings_of(tmp_path)
     await make_missing(settings)
-    clips = SpokenClips(settings)
+    kept = SpokenClips(settings)
     reception = load_assistant("reception", settings.assistant_directories)
     for text in (reception.greeting, reception.rescue.moment, reception.rescue.goodbye):
-        pcm = clips.load(text)
+        pcm = kept.load(text)
         assert pcm is not None
         assert len(pcm) == pytest.approx(1.5 * RATE * 2, rel=0.05)
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").iterdir()}
     await make_missing(settings)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").iterdir()} == written
+
+
+async def test_a_voice_that_is_not_there_yet_is_nothing_to_warn_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The speech engine starts beside the worker: it is asked again, and nobody is alarmed."""
+    monkeypatch.setattr(clips, "_PAUSES_S", (0.01, 0.01))
+    settings = settings_of(tmp_path)
+    line = settings.line.model_copy(
+        update={
+            "speech": settings.line.speech.model_copy(update={"tts": OfflineTtsSettings(provider="offline")})
+        }
+    )
+    settings = dataclasses.replace(settings, line=line, speech_socket=tmp_path / "speech.sock")
+    await make_missing(settings)
+    assert not (tmp_path / "clips").exists()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_another_voice_has_other_clips(tmp_path: Path) -> None:

@@ -22,6 +22,24 @@ def event(event_type: str, second: float, /, *, late: bool = False, **data: Any)
     return {"type": event_type, "timestamp": stamp, "late": late, "data": data}
 
 
+def test_the_ringing_is_told_once_as_the_bridge_saw_it() -> None:
+    """LiveKit's account may come first, in whole seconds, which may be before the INVITE."""
+    called = {"invite_at": "2026-11-21T10:00:00.9Z", "to": "+1666", **_FROM}
+    lines = timeline(
+        {**CALL, "started_at": "2026-11-21T10:00:00.9Z"},
+        [
+            event("call.ringing", 0, to="+1666", **_FROM),
+            event("call.reported", 0.905, fact="call.ringing", **called),
+            event("call.answered", 0.96, codec="PCMU"),
+        ],
+    )
+    assert [(line.text, line.at_s >= 0, line.wait) for line in lines] == [
+        ("INVITE +1555 → +1666", True, ""),
+        ("180 Ringing", True, "5 ms"),
+        ("200 OK: PCMU", True, "60 ms"),
+    ]
+
+
 def test_a_call_reads_as_it_happened() -> None:
     """Rings, answer, turns by when they began, what was done between, and the end last."""
     lines = timeline(

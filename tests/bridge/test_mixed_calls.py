@@ -22,7 +22,8 @@ async def test_every_call_ends_on_both_sides_and_leaves_nothing(line: TestLine) 
         await agent.speak()
         made = await MixedCalls(line).run(8, pace_s=0.2, at_once=8)
         assert [one for one in made if not one.agrees] == []
-        assert await line.participants() == ["agent"]
+        # Agents alone do not keep a room: livekit-server may have closed it already.
+        assert set(await line.participants()) <= {"agent"}
     assert line.bridge.active_calls == 0
     assert line.bridge.media_ports_taken() == 0
     await until(lambda: line.bridge.endpoint_stats().active_dialogs == 0, 35)

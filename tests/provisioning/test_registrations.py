@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.bridge.config import RegistrationSection
-from telephony.line.registrations import registrations
+from provisioning.render.place import place_of
+from provisioning.render.registrations import registrations
+from provisioning.render.servers import bridge
+from telephony.bridge.config import RegistrationSection, read_config
+from telephony.errors import ConfigError
 from tests.provisioning.files import line
 
 pytestmark = pytest.mark.pure
@@ -19,7 +22,7 @@ def test_a_trunk_that_says_how_is_registered() -> None:
         f'{{name: a, numbers: ["+74950000001"], host: sip.carrier.example, {LOGIN}, '
         "register: {expiry: 1h, keepalive: 30s}}"
     )
-    (entry,) = registrations(config)
+    (entry,) = registrations(config, secrets=True)
     account = RegistrationSection(**entry).to_account()
     assert (account.name, str(account.registrar)) == ("a", "sip:sip.carrier.example")
     assert (account.username, account.number, account.expiry_s) == ("0053000", "+74950000001", 3600)
@@ -32,7 +35,7 @@ def test_a_registrar_of_its_own_wins() -> None:
         f'{{name: a, numbers: ["0053000"], host: sip.carrier.example, port: 5080, {LOGIN}, '
         "register: {registrar: reg.carrier.example, auth_username: user, domain: d.example}}"
     )
-    (entry,) = registrations(config)
+    (entry,) = registrations(config, secrets=True)
     account = RegistrationSection(**entry).to_account()
     assert (str(account.registrar), account.auth_username) == ("sip:reg.carrier.example", "user")
     assert str(account.address) == "<sip:0053000@d.example>"
@@ -42,7 +45,8 @@ def test_a_registrar_of_its_own_wins() -> None:
 def test_a_carrier_that_needs_it_is_registered_without_being_asked() -> None:
     """A line of Novofon takes calls in only so."""
     (entry,) = registrations(
-        line(f'{{name: a, carrier: novofon-line, platform: v2, numbers: ["+74950000001"], {LOGIN}}}')
+        line(f'{{name: a, carrier: novofon-line, platform: v2, numbers: ["+74950000001"], {LOGIN}}}'),
+        secrets=True,
     )
     assert entry["name"] == "a"
     assert entry["registrar"]
@@ -57,4 +61,21 @@ def test_other_trunks_are_not_registered() -> None:
         {{name: b, carrier: novofon-line, platform: v2, numbers: ["+74950000002"]}}
         """
     )
-    assert registrations(config) == []
+    assert registrations(config, secrets=True) == []
+
+
+def test_a_rendered_file_has_no_password() -> None:
+    """The bridge then finds it in its environment, by the name that it is registered under."""
+    config = line(f'{{name: main-line, numbers: ["0053000"], host: c.example, {LOGIN}, register: {{}}}}')
+    place = place_of(config.bridge)
+    (whole,) = bridge(config, place, secrets=True)["sip_registrations"]
+    assert whole["password"] == "secret"
+    (entry,) = bridge(config, place)["sip_registrations"]
+    assert "password" not in entry
+    settings = bridge(config, place)
+    keys = {"LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": "s"}
+    read = read_config(settings, {**keys, "SIP_PASSWORD_MAIN_LINE": "from outside"})
+    assert read.sip_registrations[0].password == "from outside"
+    with pytest.raises(ConfigError, match="main-line") as missing:
+        read_config(settings, keys)
+    assert "SIP_PASSWORD_MAIN_LINE" in (missing.value.fix or "")

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from provisioning.sections.trunks import Trunk
 
 
-def registrations(config: LineConfig) -> list[dict[str, Any]]:
-    """The bridge's ``sip_registrations``."""
-    return [entry for trunk in config.sip_trunks for entry in _of_trunk(filled(trunk))]
+def registrations(config: LineConfig, *, secrets: bool) -> list[dict[str, Any]]:
+    """The bridge's ``sip_registrations``; without secrets each password must be in its environment."""
+    entries = [entry for trunk in config.sip_trunks for entry in _of_trunk(filled(trunk))]
+    return entries if secrets else [_without_password(entry) for entry in entries]
+
+
+def _without_password(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "password"}
 
 
 def _of_trunk(trunk: Trunk) -> Iterator[dict[str, Any]]:
