@@ -15,6 +15,7 @@ from bench.load import Load
 from bench.timed_line import LLM_MS, STT_MS, TTS_MS, Spoken, TimedLine
 from telephony.audio.wav import read_wav
 from telephony.caller.script_file import parse_script
+from telephony.turns.endpointing import EndpointingSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +35,9 @@ SPEECH: dict[str, Any] = {
     "tts": {"provider": "timed", "tts_ms": TTS_MS, "duration_s": ANSWER_S},
     "vad": {"provider": "bundled"},
 }
-ENDPOINTING_MS = 300.0
-"""Silence that ends a turn, by the stock agent's defaults and by ours; the recogniser's and the model's
-time passes within it, in both."""
+ENDPOINTING_MS = {"stock": 300.0, "direct": float(EndpointingSettings().silence_ms)}
+"""Silence that ends a turn by the defaults, after a text without a full stop; the recogniser's and the
+model's time passes within it."""
 VISIBLE_MS = {"stock": TTS_MS, "direct": 0}
 """What providers take after it: the stock agent begins to speak only then, ours has the voice ready."""
 
@@ -88,7 +89,7 @@ async def _in_turn(options: Any, report: Report, lines: list[TimedLine], voice: 
             own = folder / f"call-{line.name}-{number}"
             made = await line.call(script, voice, report_dir=own)
             replies, silences = _of_call(made, own)
-            beyond = ENDPOINTING_MS + VISIBLE_MS[line.name]
+            beyond = ENDPOINTING_MS[line.name] + VISIBLE_MS[line.name]
             overhead[line.name] += [reply - beyond for reply in replies]
             silent[line.name] += silences
             _note_trouble(report, line.name, made)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,8 @@ from telephony.logs import get_logger
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from livekit.agents import tts
 
     from telephony.agent.settings import AgentSettings
@@ -40,6 +41,8 @@ MOST_S = 20.0
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _ONE_TRY = APIConnectOptions(max_retry=0, timeout=PROVIDER_LIMITS.timeout)
 """Tried again after a pause of our own: LiveKit would warn of a voice that is only not there yet."""
+_STAND_IN_S = 4.0
+"""From this pause on the voice that stands in speaks them: the line's own is more than late."""
 _FOLDER = "clips"
 
 
@@ -117,14 +120,10 @@ async def make_missing(settings: AgentSettings) -> None:
         return
     voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
     for pause_s in _PAUSES_S:
-        if not _engine_is_there(settings):
-            # It starts beside the worker.
-            await asyncio.sleep(pause_s)
-            continue
-        for voice in voices:
+        for voice in voices if pause_s >= _STAND_IN_S else voices[:1]:
             if voice is not None and await _make(settings, voice, clips, texts):
                 return
-        # A cloud may be away for a moment.
+        # The speech engine starts beside the worker; a cloud may be away for a moment.
         await asyncio.sleep(pause_s)
 
 
@@ -143,11 +142,6 @@ async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips,
         return False
     log.info("clips_made", voice=voice.provider, count=len(texts))
     return True
-
-
-def _engine_is_there(settings: AgentSettings) -> bool:
-    socket = settings.speech_socket
-    return settings.line.speech.tts.provider != "offline" or socket is None or Path(socket).exists()
 
 
 def _all_texts(settings: AgentSettings) -> list[str]:

@@ -39,7 +39,7 @@ class Phrases:
         backchannels: show that somebody listens: ``угу``, ``right``.
         fillers: mean nothing by themselves: ``ну``, ``uh``.
         small: join other words: ``the``, ``и``; beside a backchannel they are nobody's message.
-        weighty: are as short, and say much: ``who``, ``не``, numbers.
+        weighty: say much, though short or like another: ``who``, ``не``, numbers.
     """
 
     language: str

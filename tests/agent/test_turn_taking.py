@@ -276,7 +276,8 @@ async def test_a_stop_word_leaves_silence() -> None:
 async def test_the_text_says_how_much_silence_ends_a_turn() -> None:
     """A text that goes on is waited for, a whole sentence is not."""
     async with talking() as talk:
-        assert talk.session.options.endpointing["min_delay"] == 0.3
+        usual_s = RECEPTION.endpointing.silence_ms / 1000
+        assert talk.session.options.endpointing["min_delay"] == usual_s
         talk._said(stt.SpeechEventType.INTERIM_TRANSCRIPT, "I would like to")
         await until(lambda: talk.session.options.endpointing["min_delay"] == 1.0)
         talk._said(stt.SpeechEventType.FINAL_TRANSCRIPT, "I would like to know your address.")

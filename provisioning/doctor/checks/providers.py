@@ -12,10 +12,10 @@ import aiohttp
 
 from provisioning.doctor.finding import Finding, ok, problem, warning
 from provisioning.doctor.reason import reason_of
+from telephony.speech.settings import CartesiaTtsSettings, DeepgramSttSettings, OpenAiLlmSettings
 
 if TYPE_CHECKING:
     from provisioning.doctor.patient import Patient
-    from telephony.speech.settings import CartesiaTtsSettings, DeepgramSttSettings, OpenAiLlmSettings
 
 _OPENAI = "https://api.openai.com/v1"
 _CARTESIA_VERSION = "2025-04-16"
@@ -36,14 +36,15 @@ class _Question:
 
 async def keys(patient: Patient) -> list[Finding]:
     """Every provider of the file that needs a key."""
-    speech = patient.config.speech
     questions = []
-    if speech.stt.provider == "deepgram":
-        questions.append(_deepgram(speech.stt))
-    if speech.llm.provider == "openai":
-        questions.append(_openai(speech.llm))
-    if speech.tts.provider == "cartesia":
-        questions.append(_cartesia(speech.tts))
+    for key, section in patient.config.speech.chosen():
+        match section:
+            case DeepgramSttSettings():
+                questions.append(_deepgram(f"speech.{key}", section))
+            case OpenAiLlmSettings():
+                questions.append(_openai(f"speech.{key}", section))
+            case CartesiaTtsSettings():
+                questions.append(_cartesia(f"speech.{key}", section))
     if not questions:
         return [ok("speech", "speech is offline: no key is needed.")]
     return list(await asyncio.gather(*(_ask(patient, question) for question in questions)))
@@ -61,26 +62,26 @@ def _root(url: str) -> str:
     return f"{scheme}://{parts.netloc}"
 
 
-def _deepgram(settings: DeepgramSttSettings) -> _Question:
+def _deepgram(path: str, settings: DeepgramSttSettings) -> _Question:
     key = _key_of(settings)
     url = f"{_root(settings.base_url)}/v1/projects"
     headers = {"Authorization": f"Token {key}"}
-    return _Question("speech.stt", "Deepgram", settings.api_key_variable, key, url, headers)
+    return _Question(path, "Deepgram", settings.api_key_variable, key, url, headers)
 
 
-def _openai(settings: OpenAiLlmSettings) -> _Question:
+def _openai(path: str, settings: OpenAiLlmSettings) -> _Question:
     key = _key_of(settings)
     base = (settings.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI).rstrip("/")
     name = "OpenAI" if base == _OPENAI else urlsplit(base).netloc
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return _Question("speech.llm", name, settings.api_key_variable, key, f"{base}/models", headers)
+    return _Question(path, name, settings.api_key_variable, key, f"{base}/models", headers)
 
 
-def _cartesia(settings: CartesiaTtsSettings) -> _Question:
+def _cartesia(path: str, settings: CartesiaTtsSettings) -> _Question:
     key = _key_of(settings)
     headers = {"X-API-Key": key or "", "Cartesia-Version": _CARTESIA_VERSION}
     url = f"{_root(settings.base_url)}/voices?limit=1"
-    return _Question("speech.tts", "Cartesia", settings.api_key_variable, key, url, headers)
+    return _Question(path, "Cartesia", settings.api_key_variable, key, url, headers)
 
 
 async def _ask(patient: Patient, question: _Question) -> Finding:

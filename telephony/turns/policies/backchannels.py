@@ -27,7 +27,7 @@ class Backchannels:
     Recognisers err most where there is least to go by. Unless a question is pending, in an utterance of up to
     three words one that is a letter off is taken for the backchannel it sounds like, most of a phrase for the
     whole, and beside a backchannel small words, or one short word, are no message. None of that holds for
-    words that say much, or sound like a stop.
+    words that say much, or sound like a stop, and none for two words at once.
 
     Args:
         settle_s: that moment.
@@ -69,17 +69,28 @@ class Backchannels:
         phrases = self._phrases
         if len(words) > _SHORT:
             return False
-        meant = tuple(
-            word if word in self._known else next((each for each in self._single if alike(word, each)), word)
-            for word in words
-        )
+        meant = tuple(self._sounds_like(word) for word in words)
+        changed = sum(word != own for word, own in zip(meant, words, strict=True))
         rest = without(meant, phrases.backchannels)
+        if changed > 1:
+            return False
         if len(rest) == len(meant):
-            return self._is_nearly_a_phrase(meant)
+            return self._is_nearly_a_phrase(words)
         rest = without(rest, phrases.fillers | phrases.small)
-        if len(rest) == 1 and len(rest[0]) <= _SHORT_WORD:
-            return rest[0] not in self._message and not any(alike(rest[0], each, 3) for each in self._stop)
-        return not rest or self._is_nearly_a_phrase(meant)
+        if not rest:
+            return True
+        # One word may have been misheard, not two.
+        return not changed and (self._is_slip(rest) or self._is_nearly_a_phrase(words))
+
+    def _sounds_like(self, word: str) -> str:
+        if word in self._known:
+            return word
+        return next((each for each in self._single if alike(word, each)), word)
+
+    def _is_slip(self, rest: Words) -> bool:
+        if len(rest) != 1 or len(rest[0]) > _SHORT_WORD or rest[0] in self._message:
+            return False
+        return not any(alike(rest[0], each, 3) for each in self._stop)
 
     def _is_nearly_a_phrase(self, words: Words) -> bool:
         for phrase in self._several:

@@ -47,8 +47,9 @@ class MinimumSpeech:
     def _of_words(self, evidence: Evidence, words: tuple[str, ...]) -> Decision | None:
         phrases = self._phrases
         settled = evidence.final or evidence.silence_s >= self._settle_s
-        if not settled and begins(words, phrases.backchannels | phrases.hold, phrases.fillers):
-            return Decision("wait", self.name, "it may become a backchannel")
+        if not evidence.final and begins(words, phrases.backchannels | phrases.hold, phrases.fillers):
+            # The rest of it may be late; whether it comes at all is for the deadline.
+            return None if settled else Decision("wait", self.name, "it may become a backchannel")
         weighty = without(words, phrases.backchannels | phrases.fillers)
         if len(weighty) >= _SEVERAL or (weighty and settled):
             return Decision("yield", self.name, "the caller speaks")
