@@ -29,7 +29,7 @@ from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip
 from telephony.line.files import bridge as bridge_file
 from telephony.supervision.interfaces import require_interface
 from telephony.supervision.part import Part, PartSpec, last_words
-from telephony.supervision.ports import free_port, require_free
+from telephony.supervision.ports import free_port, free_sip_port, require_free, require_free_sip
 from telephony.supervision.ready import file_written, http_answers, read_ready_file, redis_answers
 
 if TYPE_CHECKING:
@@ -149,16 +149,16 @@ class Line:
         self._ports = replace(self._ports, sip=self._sip_port())
 
     def _sip_port(self) -> int:
-        udp, bridge = socket.SOCK_DGRAM, self.config.bridge
+        bridge = self.config.bridge
         if self.options.sip_port is not None:
-            return require_free(self.options.sip_port, field="--sip-port", kind=udp, address=bridge.listen_ip)
+            return require_free_sip(self.options.sip_port, field="--sip-port", address=bridge.listen_ip)
         try:
-            return require_free(bridge.sip_port, field="bridge.sip_port", kind=udp, address=bridge.listen_ip)
+            return require_free_sip(bridge.sip_port, field="bridge.sip_port", address=bridge.listen_ip)
         except PortTakenError:
             # Another line of this machine has it. A carrier, though, would go on calling the old port.
             if not ip_address(bridge.listen_ip).is_loopback:
                 raise
-            return free_port(udp)
+            return free_sip_port()
 
     def _choose_ports(self) -> Ports:
         tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 from telephony.errors import PortTakenError
 
 _LOOPBACK = "127.0.0.1"
+_SIP_PORTS = range(20_000, 32_000)
+"""Above those of media, and below those that the system gives to connections meanwhile."""
+_TRIES = 200
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -21,6 +25,33 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         probe.bind((_LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_sip_port() -> int:
+    """A port that is free for UDP and for TCP, as a SIP endpoint needs it.
+
+    Raises:
+        PortTakenError: none of many tried is.
+    """
+    for port in random.sample(_SIP_PORTS, _TRIES):
+        try:
+            return require_free_sip(port, field="bridge.sip_port")
+        except PortTakenError:
+            continue
+    raise PortTakenError(f"none of {_TRIES} ports tried for SIP is free.", field="bridge.sip_port")
+
+
+def require_free_sip(port: int, *, field: str, address: str = _LOOPBACK) -> int:
+    """Return ``port`` if it is free for UDP and for TCP; 0 stands for any such port.
+
+    Raises:
+        PortTakenError: another program has one of the two.
+    """
+    if port == 0:
+        return free_sip_port()
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        require_free(port, field=field, kind=kind, address=address)
+    return port
 
 
 def require_free(port: int, *, field: str, kind: socket.SocketKind, address: str = _LOOPBACK) -> int:

@@ -162,6 +162,7 @@ async def test_health_and_metrics(line: TestLine, phone: Phone) -> None:
     assert "bridge_active_calls 1.0" in during
     assert _figure(during, "livekit_sip_calls_active", 'dir="in"') == 1
     assert _figure(during, "livekit_sip_available") == 1
+    await until(lambda: len(call.heard) > 10)
     await call.bye()
     await line.ended()
     refused = await phone.call("+19990000000", line.port)

@@ -38,7 +38,7 @@ async def test_baresip_calls(line: ContractLine, tmp_path: Path, path: AudioPath
         await asyncio.sleep(0.5)
         assert agent.caller is not None
         await line.remove(agent.caller.identity)
-        await says(tmp_path, "terminated")
+        await says(tmp_path, "session closed")
     assert dominant_frequency(heard_by_baresip(tmp_path)) == pytest.approx(VOICE_HZ, abs=5)
 
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from telephony.errors import PortTakenError
-from telephony.supervision.ports import free_port, require_free
+from telephony.supervision.ports import free_port, free_sip_port, require_free, require_free_sip
 
 pytestmark = pytest.mark.pure
 
@@ -33,3 +33,17 @@ def test_a_taken_port_names_the_setting() -> None:
 def test_zero_is_any_free_port() -> None:
     """0 asks for whatever is free."""
     assert require_free(0, field="x", kind=socket.SOCK_DGRAM) > 0
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_for_sip_is_free_for_both_transports(kind: socket.SocketKind) -> None:
+    """One that has only the other free is refused, in words that name which is taken."""
+    with socket.socket(socket.AF_INET, kind) as holder:
+        port = free_sip_port()
+        holder.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        with pytest.raises(PortTakenError, match="TCP" if kind == socket.SOCK_STREAM else "UDP"):
+            require_free_sip(port, field="--sip-port")
+    assert require_free_sip(port, field="--sip-port") == port
+    assert require_free_sip(0, field="--sip-port")
