@@ -89,8 +89,8 @@ class TimedSttSettings(_Section):
     provider: Literal["timed"]
     stt_final_ms: float = Field(default=300.0, ge=0, le=10_000)
     """From the last loud frame to the final transcript, in ms. Default 300."""
-    text: str = Field(default="Hello, this is a measurement.", min_length=1)
-    """What every transcript says."""
+    text: str = Field(default="Only a measurement.", min_length=1)
+    """What every transcript says; so short that a caller who repeats it is not taken for a machine."""
     texts: list[str] = Field(default_factory=list, max_length=1000)
     """What the transcripts of a call say instead, one after the other, and from the first again."""
     interim_ms: float | None = Field(default=None, ge=0, le=10_000)

@@ -10,8 +10,8 @@ from telephony.turns.words import words_of
 if TYPE_CHECKING:
     from telephony.turns.words import Words
 
-REPEATED = 4
-"""The same sentence so many times is no person's."""
+REPEATED = 6
+"""The same sentence so many times is no person's: who is not understood says it otherwise, or gives up."""
 AMONG = 12
 """Among so many of the caller's last utterances."""
 _LEAST_WORDS = 4
