@@ -135,9 +135,9 @@ class Endpointing:
             return "answered"
         if not words:
             return "open"
-        if _GOES_ON.search(text) or any(words[-len(each) :] == each for each in self._endings.unfinished):
-            return "unfinished"
-        if words[-1:] in self._phrases.fillers:
+        # Recognisers set a full stop after anything, but a question mark only after a question.
+        joins = any(words[-len(each) :] == each for each in self._endings.unfinished)
+        if _GOES_ON.search(text) or (joins and not text.rstrip().endswith("?")):
             return "unfinished"
         return "sentence" if _SENTENCE_END.search(text) and len(words) > 1 else "open"
 
