@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+
+from telephony.errors import PortTakenError
+from telephony.supervision import ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,19 +33,13 @@ def require(program: str, package: str) -> str:
 def free_sip_port() -> int:
     """A SIP port that a program may take which cannot choose one itself.
 
-    Free for UDP and TCP, and the next one for TCP, where baresip puts TLS; below the range from which
-    the system gives ports to others in the meantime.
+    The next one is free for TCP as well, where baresip puts TLS.
     """
-    for port in random.sample(range(20_000, 32_000, 2), 200):
+    for _ in range(200):
+        port = ports.free_sip_port()
         try:
-            for kind, number in (
-                (socket.SOCK_DGRAM, port),
-                (socket.SOCK_STREAM, port),
-                (socket.SOCK_STREAM, port + 1),
-            ):
-                with socket.socket(socket.AF_INET, kind) as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
+            ports.require_free(port + 1, field="TLS", kind=socket.SOCK_STREAM)
+        except PortTakenError:
             continue
         return port
     pytest.fail("no free SIP port among 200 tried")
