@@ -98,6 +98,8 @@ class GuardedAnswer(llm.LLMStream):
     ) -> None:
         self._guarded = model
         self._asked = asked
+        self._said = False
+        self._calls = False
         # Retries are the rota's.
         super().__init__(model, chat_ctx=chat_ctx, tools=tools, conn_options=APIConnectOptions(max_retry=0))
 
@@ -157,9 +159,6 @@ class GuardedAnswer(llm.LLMStream):
                 yield chunk
         if not spoke:
             raise APIConnectionError("it said nothing", retryable=False)
-
-    _said = False
-    _calls = False
 
     def _note(self, delta: llm.ChoiceDelta) -> None:
         self._said = self._said or bool(delta.content)
