@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import deque
 
 from telephony.errors import PortTakenError
 
 _LOOPBACK = "127.0.0.1"
-_SIP_PORTS = range(20_000, 32_000)
-"""Above those of media, and below those that the system gives to connections meanwhile."""
+_PORTS = range(20_000, 32_000)
+"""Above those of media, and below those that the system gives to connections meanwhile (32768 and up)."""
 _TRIES = 200
+_REMEMBERED = 128
+_ASKED_FOR: deque[socket.socket] = deque()
+"""A name for each port that this process has chosen lately; see :func:`_claim`."""
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Ask the system for a port that nobody listens on now.
+    """A port that nobody has now, and that no other chooser of this machine is given meanwhile.
 
     Args:
         kind: ``socket.SOCK_STREAM`` for TCP, ``socket.SOCK_DGRAM`` for UDP.
 
-    The port is not held: whoever is given it must bind soon, and be ready to find it taken.
+    The port itself is not held, since another process is to bind it.
+
+    Raises:
+        PortTakenError: none of many tried is free.
     """
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return _choose(kind)
 
 
 def free_sip_port() -> int:
@@ -33,12 +37,37 @@ def free_sip_port() -> int:
     Raises:
         PortTakenError: none of many tried is.
     """
-    for port in random.sample(_SIP_PORTS, _TRIES):
+    return _choose(socket.SOCK_DGRAM, socket.SOCK_STREAM)
+
+
+def _choose(*kinds: socket.SocketKind) -> int:
+    for port in random.sample(_PORTS, _TRIES):
         try:
-            return require_free_sip(port, field="bridge.sip_port")
+            for kind in kinds:
+                require_free(port, field="port", kind=kind)
         except PortTakenError:
             continue
-    raise PortTakenError(f"none of {_TRIES} ports tried for SIP is free.", field="bridge.sip_port")
+        if _claim(port):
+            return port
+    raise PortTakenError(f"none of {_TRIES} ports tried on {_LOOPBACK} is free.")
+
+
+def _claim(port: int) -> bool:
+    """Put a port's name where all processes of the machine see it; False where another has done so.
+
+    Two lines that start at the same moment would otherwise find the same port free. The name is an abstract
+    Unix socket (unix(7)): it needs no file and goes with the process.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0trunkline-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _ASKED_FOR.append(claim)
+    while len(_ASKED_FOR) > _REMEMBERED:
+        _ASKED_FOR.popleft().close()
+    return True
 
 
 def require_free_sip(port: int, *, field: str, address: str = _LOOPBACK) -> int:

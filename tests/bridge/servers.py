@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -16,21 +15,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from telephony.supervision.ports import free_port as free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 API_KEY = "bridge-tests"
 API_SECRET = "bridge-tests-secret-of-more-than-32-characters"
 START_TIMEOUT_S = 20.0
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has, below those that outgoing connections get, so that it stays free until used."""
-    while True:
-        port = random.randint(15_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def livekit_binary() -> Path | None:

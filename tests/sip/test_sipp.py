@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from telephony.sip.authentication import Authenticator, Verdict
 from telephony.sip.endpoint import OutgoingInviteRequest, SipEndpoint
 from telephony.sip.sdp import build_offer, negotiate, read_answer
 from telephony.sip.uri import NameAddr, SipUri
+from telephony.supervision.ports import free_sip_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,19 +101,6 @@ def sipp_path() -> str:
     return path
 
 
-def free_port() -> int:
-    """A port that is free for UDP and for TCP, since sipp opens either."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind((LOOPBACK, 0))
-            port: int = udp.getsockname()[1]
-            try:
-                tcp.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-
-
 async def start_sipp(directory: Path, *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sipp_path(),
@@ -164,7 +151,7 @@ async def test_sipp_calls_us(tmp_path: Path, transport: str) -> None:
             "uac",
             f"{LOOPBACK}:{ours.port}",
             "-p",
-            str(free_port()),
+            str(free_sip_port()),
             "-r",
             "10",
             "-t",
@@ -179,7 +166,7 @@ async def test_sipp_calls_us(tmp_path: Path, transport: str) -> None:
 
 async def test_we_call_sipp(tmp_path: Path) -> None:
     """Its callee rings, answers with SDP, takes our ACK and BYE; sipp counts every call as successful."""
-    port = free_port()
+    port = free_sip_port()
     async with endpoint() as ours, sipp(tmp_path, "-sn", "uas", "-p", str(port)) as process:
         for _ in range(CALLS):
             outgoing = await ours.invite(
@@ -217,7 +204,7 @@ async def test_sipp_is_challenged_and_cancels(tmp_path: Path) -> None:
             invite.respond(180)
 
         ours.on_invite = on_invite
-        arguments = ("-sf", str(scenario), f"{LOOPBACK}:{ours.port}", "-p", str(free_port()), "-r", "10")
+        arguments = ("-sf", str(scenario), f"{LOOPBACK}:{ours.port}", "-p", str(free_sip_port()), "-r", "10")
         async with sipp(tmp_path, *arguments) as process:
             assert await asyncio.wait_for(process.wait(), 60) == 0
         assert verdicts == [Verdict.ACCEPTED] * CALLS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +19,14 @@ def test_a_free_port_can_be_bound(kind: socket.SocketKind) -> None:
     """What is said to be free can be had."""
     port = free_port(kind)
     assert require_free(port, field="x", kind=kind) == port
+
+
+def test_no_port_is_given_twice() -> None:
+    """Whoever chooses after another gets another port, though nobody has bound the first yet."""
+    chosen = [free_port() for _ in range(100)]
+    elsewhere = "from telephony.supervision.ports import free_port\nprint(*(free_port() for _ in range(100)))"
+    others = subprocess.run([sys.executable, "-c", elsewhere], capture_output=True, text=True, check=True)
+    assert len({*chosen, *map(int, others.stdout.split())}) == 200
 
 
 def test_a_taken_port_names_the_setting() -> None:

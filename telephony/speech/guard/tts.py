@@ -253,6 +253,10 @@ async def _in_time(
         finally:
             if not piece.done():
                 await utils.aio.cancel_and_wait(piece)
+            elif not piece.cancelled():
+                # Read here too: whoever was cancelled just as it came to its end asks no more, and asyncio
+                # would call that an error never retrieved.
+                piece.exception()
         try:
             frame = piece.result().frame
         except StopAsyncIteration:
