@@ -111,12 +111,17 @@ class TurnTaking:
         self._turn_began_at: float | None = None
         self._transcripts = _expected_of(recogniser)
         self._ends = Endpointing(
-            assistant.endpointing, self._settings.language or assistant.language, self._settings.phrases
+            assistant.endpointing,
+            self._settings.language or assistant.language,
+            self._settings.phrases,
+            final_only=self._transcripts == "final",
         )
         self._said: list[str] = []
         self._partial = False
         self._silence_s = 0.0
         self._turn_taken_at = float("-inf")
+        self._answer = self._answered = ""
+        self._answered_at = float("-inf")
         self._handler: InterruptHandler[stt.SpeechEvent] = InterruptHandler(
             LoopClock(),
             judge_for(self._settings, assistant.language),
@@ -215,9 +220,9 @@ class TurnTaking:
 
     def turn_taken(self) -> float | None:
         """The caller's turn is complete: when it began, in seconds since 1970; None where nobody knows."""
-        self._said.clear()
-        self._partial = False
-        self._turn_taken_at = time.monotonic()
+        self._answered = self._answer
+        self._forget_words()
+        self._turn_taken_at = self._answered_at = time.monotonic()
         began_at, self._turn_began_at = self._turn_began_at, None
         return began_at
 
@@ -245,7 +250,14 @@ class TurnTaking:
             self._said.pop()
         self._said.append(text)
         self._partial = not final
+        # Asked now: the reply is begun, and is what the agent says, before the turn is taken.
+        self._answer = self._ends.answer(" ".join(self._said), self._asked())
         self._tune()
+
+    def _forget_words(self) -> None:
+        self._said.clear()
+        self._partial = False
+        self._answer = ""
 
     def _tune(self) -> None:
         """Have the session wait as long as the text so far wants it; read when the caller falls silent."""
@@ -329,6 +341,7 @@ class TurnTaking:
         self._settled_at = time.time()
         if decision.spent:
             self._turn_began_at = None
+            self._forget_words()
         self._talked_over = self._talked_over or evidence.must_hear is not None
         self._tell("interruption.ignored", {"action": decision.action, **told})
 
@@ -420,6 +433,8 @@ class TurnTaking:
             last_words(self._text, share) if remembered else "",
             self._question(share),
             span,
+            self._answered,
+            time.monotonic() - self._answered_at,
         )
 
     def _question(self, share: float) -> Question | None:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from telephony.turns.phrases import phrases_for
-from telephony.turns.words import Words, made_of, words_of
+from telephony.turns.words import Words, made_of, opening, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ _FORGET = 0.93
 
 _FILE = Path(__file__).parent / "endings.yaml"
 _GOES_ON = re.compile(r"[,:;\-–—…]\s*$|\.\.\.\s*$")
+_COMMA = re.compile(r",\s*$")
 _SENTENCE_END = re.compile(r"[.?!]\s*$")
 _NUMERAL = re.compile(r"\d")
 
@@ -106,6 +107,8 @@ class Endpointing:
         settings: the assistant's.
         language: a code or a tag, ``ru`` or ``ru-RU``.
         changes: of the assistant's to its phrases, by the name of a list.
+        final_only: whether the recogniser tells of words only after a pause. Whoever writes down a piece of
+            speech by itself, as Whisper does, ends it with a comma by chance: it says nothing then.
     """
 
     def __init__(
@@ -113,8 +116,11 @@ class Endpointing:
         settings: EndpointingSettings,
         language: str,
         changes: Mapping[ListName, PhraseChange] | None = None,
+        *,
+        final_only: bool = False,
     ) -> None:
         self._settings = settings
+        self._final_only = final_only
         self._phrases: Phrases = phrases_for(language, changes)
         self._endings = _endings(language.casefold().partition("-")[0])
         self._patience = 1.0
@@ -137,9 +143,16 @@ class Endpointing:
             return "open"
         # Recognisers set a full stop after anything, but a question mark only after a question.
         joins = any(words[-len(each) :] == each for each in self._endings.unfinished)
-        if _GOES_ON.search(text) or (joins and not text.rstrip().endswith("?")):
+        marked = _GOES_ON.search(_COMMA.sub("", text) if self._final_only else text)
+        if marked or (joins and not text.rstrip().endswith("?")):
             return "unfinished"
         return "sentence" if _SENTENCE_END.search(text) and len(words) > 1 else "open"
+
+    def answer(self, text: str, asked: Asked) -> str:
+        """The text where it is nothing but an answer to what was asked, such as "yes please"; or nothing."""
+        phrases, words = self._phrases, words_of(text)
+        given = opening(words, phrases.answers, phrases.fillers) and made_of(words, phrases.weightless)
+        return text if given and asked.kind in ("yes_no", "choice", "open") else ""
 
     def silence_s(self, text: str, asked: Asked = Asked()) -> float:
         """Silence after which the turn is over, in s.

@@ -51,6 +51,8 @@ class Evidence:
         question: what the caller was asked and has not answered; None where nothing is asked.
         must_hear: what is being said must be heard; None where not.
         language: whose phrases were looked at, such as ``ru``.
+        answered: the answer, such as ``yes``, that was the caller's last turn; empty where it was none.
+        answered_s: from when that turn was taken to the beginning of the sound.
         key: the key of the telephone that was pressed; empty for a sound.
     """
 
@@ -68,6 +70,8 @@ class Evidence:
     question: Question | None = None
     must_hear: Span | None = None
     language: str = "en"
+    answered: str = ""
+    answered_s: float = 0.0
     key: str = ""
 
     @property

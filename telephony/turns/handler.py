@@ -15,6 +15,7 @@ from telephony.turns.decision import Decision
 from telephony.turns.evidence import Evidence
 from telephony.turns.noise_floor import NoiseFloor
 from telephony.turns.overlap import BREATH_S, Overlap
+from telephony.turns.policies.same_answer import SameAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,8 @@ class Situation:
     agent_said: str = ""
     question: Question | None = None
     must_hear: Span | None = None
+    answered: str = ""
+    answered_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +297,8 @@ class InterruptHandler(Generic[_Item]):
             question=situation.question,
             must_hear=situation.must_hear,
             language=self._judge.language,
+            answered=situation.answered,
+            answered_s=situation.answered_s,
             key=key,
         )
         if overlap is None or key:
@@ -406,14 +411,18 @@ class InterruptHandler(Generic[_Item]):
     # Without an overlap
 
     def _words_alone(self, text: str, item: _Item, *, final: bool) -> None:
-        """Words while the agent listens are a turn, unless they ask for a moment or were a stop word's."""
+        """Words while the agent listens are a turn, unless they ask for a moment, were a stop word's, or
+        say an answer again."""
+        situation = self._situation()
         evidence = Evidence(
             words=text,
             final=final,
             transcripts=self._transcripts,
             agent="listening",
-            question=self._situation().question,
+            question=situation.question,
             language=self._judge.language,
+            answered=situation.answered,
+            answered_s=situation.answered_s,
         )
         decision = self._judge.decide(evidence)
         stopped = decision.spent and self._clock.now() < self._spent_until
@@ -421,6 +430,9 @@ class InterruptHandler(Generic[_Item]):
             if final:
                 self._effects.decided(decision, evidence)
                 self._effects.patient(self._patience_s)
+        elif decision.policy == SameAnswer.name:
+            if final:
+                self._effects.decided(decision, evidence)
         elif not (stopped and decision.action == "yield"):
             self._effects.pass_on(item)
 
@@ -450,4 +462,6 @@ def _with_overlap(
         question=told.question,
         must_hear=told.must_hear,
         language=told.language,
+        answered=told.answered,
+        answered_s=told.answered_s - (now - overlap.onset_at),
     )

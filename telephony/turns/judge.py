@@ -1,8 +1,8 @@
 """Asks the policies in their order; the first that has something to say decides. Pure.
 
 The order is the meaning: a key is nobody's backchannel, a stop word wins over all that follows, what must
-be heard over all but that, an answer over a backchannel of the same word, words over loudness, and the
-deadline ends what nobody has ended.
+be heard over all but that, an answer over a backchannel of the same word unless it only repeats the one
+before, words over loudness, and the deadline ends what nobody has ended.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from telephony.turns.policies.key import Key
 from telephony.turns.policies.minimum_speech import MinimumSpeech
 from telephony.turns.policies.must_hear import MustHear
 from telephony.turns.policies.noise import Noise
+from telephony.turns.policies.same_answer import SameAnswer
 from telephony.turns.policies.stop_words import StopWords
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def judge_for(settings: TurnSettings, language: str) -> Judge:
             StopWords(phrases),
             MustHear(),
             HoldPhrases(phrases),
+            SameAnswer(phrases),
             Answers(phrases),
             Backchannels(phrases, settle_s=settle_s),
             Echo(),

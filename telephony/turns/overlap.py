@@ -17,6 +17,8 @@ class Overlap(Generic[_Item]):
         began_at: of its first sound.
 
     Attributes:
+        began_at: since when it is sound that nobody has decided on.
+        onset_at: its first sound, whatever was decided on since.
         last_sound_at: when the caller was heard last.
         voice: whether a voice was recognised in it.
         level_dbfs: the loudest moment; None before one was measured.
@@ -27,7 +29,7 @@ class Overlap(Generic[_Item]):
     """
 
     def __init__(self, began_at: float, *, voice: bool = True) -> None:
-        self.began_at = began_at
+        self.began_at = self.onset_at = began_at
         self.last_sound_at = began_at
         self.voice = voice
         self.level_dbfs: float | None = None
@@ -50,7 +52,7 @@ class Overlap(Generic[_Item]):
 
     def sound_again(self, at: float, *, voice: bool) -> None:
         """The caller is heard again after a while."""
-        self.began_at = self.last_sound_at = at
+        self.began_at = self.onset_at = self.last_sound_at = at
         self.voice = voice
         self.level_dbfs = None
         self.decided = None

@@ -1,6 +1,6 @@
 """The phrases by which a caller keeps, takes or leaves the floor, per language; data, in ``languages``.
 
-A language is one YAML file with the seven lists below, read once. An assistant adds phrases to a list, or
+A language is one YAML file with the eight lists below, read once. An assistant adds phrases to a list, or
 takes some away, in its own file (``turns.phrases``). Phrases are compared word by word after
 ``words.words_of``, so marks, capitals and drawn-out sounds do not matter.
 """
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from telephony.turns.settings import ListName, PhraseChange
 
-LISTS: tuple[ListName, ...] = ("stop", "hold", "answers", "backchannels", "fillers", "small", "weighty")
+LISTS: tuple[ListName, ...] = (
+    "stop",
+    "hold",
+    "answers",
+    "denials",
+    "backchannels",
+    "fillers",
+    "small",
+    "weighty",
+)
 """In the order of a language's file."""
 
 _FOLDER = Path(__file__).parent / "languages"
@@ -36,6 +45,7 @@ class Phrases:
         stop: make the agent stop at once: ``стоп``, ``wait``.
         hold: ask for a moment: ``секунду``, ``let me check``.
         answers: count as an answer where a question is pending: ``да``, ``no``.
+        denials: make an answer that holds one a "no": ``not``, ``нет``.
         backchannels: show that somebody listens: ``угу``, ``right``.
         fillers: mean nothing by themselves: ``ну``, ``uh``.
         small: join other words: ``the``, ``и``; beside a backchannel they are nobody's message.
@@ -46,6 +56,7 @@ class Phrases:
     stop: frozenset[Words]
     hold: frozenset[Words]
     answers: frozenset[Words]
+    denials: frozenset[Words]
     backchannels: frozenset[Words]
     fillers: frozenset[Words]
     small: frozenset[Words]

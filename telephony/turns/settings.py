@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-ListName = Literal["stop", "hold", "answers", "backchannels", "fillers", "small", "weighty"]
+ListName = Literal["stop", "hold", "answers", "denials", "backchannels", "fillers", "small", "weighty"]
 """The lists of ``telephony.turns.phrases``."""
 
 PhraseText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]

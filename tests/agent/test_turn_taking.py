@@ -214,6 +214,28 @@ async def test_a_backchannel_is_nowhere_and_every_sample_is_heard() -> None:
         ]
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.4])
+async def test_an_answer_in_two_breaths_is_replied_to_once(pause_s: float) -> None:
+    """The reply is heard whole, whether the second breath comes before its first sound or into it."""
+    async with talking() as talk:
+        question = "So that is Tuesday, at ten. Is that right?"
+        await talk.session.say(question)
+        await talk.sound(0.2, "Yes,")
+        await until(lambda: ("user", "Yes,") in [message[:2] for message in talk.messages()])
+        await asyncio.sleep(pause_s)
+        await talk.sound(0.5, "that's right.")
+        await until(lambda: talk.phone.sound_s >= 2 * ANSWER_S - 0.03)
+        await until(lambda: talk.session.agent_state == "listening")
+        assert [message[:2] for message in talk.messages()] == [
+            ("assistant", question),
+            ("user", "Yes,"),
+            ("assistant", "Very well."),
+        ]
+        assert [(name, data["policy"]) for name, data in talk.told] == [
+            ("interruption.ignored", "same_answer")
+        ]
+
+
 async def test_what_was_not_heard_is_not_in_the_history() -> None:
     """Words that yield the floor become a turn, after an answer that is cut where it was cut at the phone."""
     async with talking() as talk:

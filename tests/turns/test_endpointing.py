@@ -50,6 +50,23 @@ def test_a_text_shows_whether_more_is_to_come(language: str, text: str, asked: A
     assert Endpointing(SETTINGS, language).ending(text, asked) == ending
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "ending"),
+    [
+        ("en", "At half past three,", "open"),
+        ("ru", "В половине четвёртого, ", "open"),
+        ("en", "I would like to,", "unfinished"),
+        ("en", "On Tuesday...", "unfinished"),
+        ("en", "Tuesday, or Friday -", "unfinished"),
+    ],
+)
+def test_a_comma_at_the_end_of_a_piece_by_itself_says_nothing(language: str, text: str, ending: str) -> None:
+    """A recogniser without interim words writes one by chance; words and other marks say what they say."""
+    alone = Endpointing(SETTINGS, language, final_only=True)
+    assert alone.ending(text, Asked("open")) == ending
+    assert Endpointing(SETTINGS, language).ending(text, Asked("open")) == "unfinished"
+
+
 def test_a_caller_who_was_cut_off_gets_more_time() -> None:
     """Each time more, up to a limit, and less again by and by; an answer is an answer all the same."""
     endpointing = Endpointing(SETTINGS, "en")

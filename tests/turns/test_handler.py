@@ -45,6 +45,7 @@ class Phone:
     told: list[tuple[Decision, Evidence]] = field(default_factory=list)
     granted: list[float] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    answered_at: float | None = None
     interruptions: int = 0
     closed: bool = False
     sounding: bool = False
@@ -71,7 +72,15 @@ class Phone:
 
     def _situation(self) -> Situation:
         agent = "speaking" if self.speaking else "listening"
-        return Situation(agent, "", self.question, self.must_hear if self.speaking else None)  # type: ignore[arg-type]
+        given = self.answered_at is not None
+        return Situation(
+            agent,  # type: ignore[arg-type]
+            "",
+            self.question,
+            self.must_hear if self.speaking else None,
+            "Yes," if given else "",
+            self.clock.now() - (self.answered_at or 0.0) if given else 0.0,
+        )
 
     def hold(self) -> None:
         assert not self.held, "held once"
@@ -221,6 +230,53 @@ def test_an_answer_to_a_pending_question_is_a_turn() -> None:
     phone.run(0.5)
     assert phone.turns == ["yes"]
     assert phone.actions[0] == ("yield", "answers")
+
+
+@pytest.mark.parametrize("transcripts", ["interim", "final"])
+@pytest.mark.parametrize("question", [None, "yes_no"])
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.2])
+def test_an_answer_in_two_breaths_is_one(transcripts: str, question: Question | None, seconds: float) -> None:
+    """The reply to "yes" is held for "that's right" and spoken whole, whatever it asks itself."""
+    phone = Phone(length_s=3.0, transcripts=transcripts, question=question)
+    phone.answered_at = phone.clock.now()
+    phone.run(0.3)
+    phone.begin()
+    phone.run(0.2)
+    phone.sound(seconds, "that's right")
+    phone.run(4.0)
+    assert phone.interruptions == 0
+    assert phone.played == list(range(150))
+    assert phone.passed == []
+    assert ("resume", "same_answer") in phone.actions
+
+
+def test_an_answer_in_two_breaths_is_one_before_the_reply_too() -> None:
+    """While nothing is said yet, the second breath makes no turn of its own; another word does."""
+    phone = Phone(question="yes_no")
+    phone.answered_at = phone.clock.now()
+    phone.run(0.2)
+    phone.sound(0.4, "that's right")
+    assert phone.passed == []
+    phone.sound(0.6, "but not on Friday")
+    assert phone.turns == ["but not on Friday"]
+
+
+def test_another_answer_is_another() -> None:
+    """It takes the floor, at once after the first; and so does the same one to the next question."""
+    phone = Phone(question="yes_no")
+    phone.answered_at = phone.clock.now()
+    phone.begin()
+    phone.run(0.2)
+    phone.sound(0.4, "no, it isn't")
+    phone.run(0.5)
+    assert phone.turns == ["no, it isn't"]
+    later = Phone(question="yes_no")
+    later.answered_at = later.clock.now()
+    later.begin()
+    later.run(1.6)
+    later.sound(0.4, "yes")
+    later.run(0.5)
+    assert later.turns == ["yes"]
 
 
 def test_without_interim_words_a_late_text_corrects() -> None:

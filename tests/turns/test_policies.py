@@ -117,6 +117,38 @@ def test_an_answer_counts_only_where_something_was_asked(language: str, words: s
         assert JUDGES[language].decide(replace(SAID, words=words, question="digits")).action == "resume"
 
 
+@pytest.mark.parametrize(
+    ("language", "first", "words", "policy"),
+    [
+        ("en", "Yes,", "that's right", "same_answer"),
+        ("en", "Yes.", "that's bright", "same_answer"),
+        ("en", "yeah", "please", "same_answer"),
+        ("en", "No.", "no thank you", "same_answer"),
+        ("en", "No.", "not really", "same_answer"),
+        ("ru", "Да,", "всё верно", "same_answer"),
+        ("ru", "нет", "не нужно", "same_answer"),
+        ("de", "Ja.", "genau", "same_answer"),
+        ("es", "sí", "eso es", "same_answer"),
+        ("fr", "oui", "c’est ça", "same_answer"),
+        ("en", "Yes.", "no", "answers"),
+        ("en", "No.", "yes", "answers"),
+        ("ru", "да", "нет", "answers"),
+        ("en", "Yes.", "wait", "stop_words"),
+        ("en", "Yes.", "one moment", "hold_phrases"),
+        ("en", "Yes.", "on Friday morning", "minimum_speech"),
+        ("ru", "да", "на пятницу утром", "minimum_speech"),
+    ],
+)
+def test_what_follows_an_answer_at_once_is_part_of_it(
+    language: str, first: str, words: str, policy: str
+) -> None:
+    """If it says no more; it answers nothing else, and takes nothing away."""
+    soon = replace(SAID, words=words, question="yes_no", answered=first, answered_s=0.4)
+    assert JUDGES[language].decide(soon).policy == policy
+    later = replace(soon, answered_s=3.0)
+    assert JUDGES[language].decide(later).policy != "same_answer"
+
+
 def test_what_must_be_heard_is_spoken_on() -> None:
     """Over speech, keys and answers; a stop word makes a read-back wait, and a goodbye for nothing."""
     judge = JUDGES["en"]

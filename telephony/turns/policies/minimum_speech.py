@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
+from telephony.turns.policies.same_answer import REST_S, may_be_rest
 from telephony.turns.words import begins, without, words_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class MinimumSpeech:
         if words:
             return self._of_words(evidence, words)
         least_s = self._least_s if evidence.transcripts == "interim" else self._least_unheard_s
+        if may_be_rest(evidence):
+            least_s = max(least_s, REST_S)
         if evidence.sound_s >= least_s:
             return Decision("yield", self.name, f"the caller speaks for {least_s:g} s")
         return None
