@@ -189,6 +189,8 @@ class Bench:
         self._report.figure(f"{name}: callers' own lateness p99", "ms", [late])
         for part in ("largest job", "smallest job", "bridge"):
             self._report.figure(f"{name}: private memory, {part}", "MB", [memory[part]])
+        for gap in sorted(gaps, key=lambda gap: gap["at_s"]):
+            self._report.notes.append(f"{name}: {gap['ms']:.0f} ms without a packet, {gap['at_s']:.1f} s after the INVITE")
         for one in reports:
             self._note_trouble(name, one)
 

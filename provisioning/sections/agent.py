@@ -27,8 +27,8 @@ class AgentSection(Section):
     """Calls that one worker takes at once; the next is refused at once. Default 10."""
     audio_path: Literal["auto", "direct", "room"] = "auto"
     """How audio reaches the job: a local socket or the room. auto: direct where it can. Default auto."""
-    idle_processes: int = Field(default=2, ge=0, le=100)
-    """Job processes kept warm. Default 2."""
+    idle_processes: int = Field(default=10, ge=0, le=100)
+    """Job processes kept warm, 6 MB each: so many calls may come at one moment. Default 10."""
     drain_timeout: Duration = Field(default=3600.0, le=86400)
     """How long live calls may go on after SIGTERM. Default 1h."""
     max_call_duration: Duration = Field(default=3600.0, ge=10, le=86400)

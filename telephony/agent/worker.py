@@ -39,7 +39,7 @@ def build_server(settings: AgentSettings) -> AgentServer:
         api_key=settings.api_key,
         api_secret=settings.api_secret,
         job_executor_type=JobExecutorType.PROCESS,
-        num_idle_processes=settings.line.agent.idle_processes,
+        num_idle_processes=min(settings.line.agent.idle_processes, settings.max_calls),
         # Infinite, so that no request is refused for the slots that others are about to take.
         load_threshold=math.inf,
         drain_timeout=int(settings.line.agent.drain_timeout),

@@ -102,7 +102,7 @@ async def timed_line(folder: Path, audio_path: str, *, max_calls: int = 20) -> A
     """
     content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     content["speech"] = SPEECH
-    content["agent"].update(audio_path=audio_path, max_calls=max_calls)
+    content["agent"].update(audio_path=audio_path, max_calls=max_calls, idle_processes=2)
     config = folder / "livekit-sip.yaml"
     config.write_text(yaml.safe_dump(content))
     line = Line(LineOptions(config, folder / "data", sip_port=0))
