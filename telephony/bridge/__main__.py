@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
+from telephony.bridge.heap import share_heaps
 from telephony.bridge.left_calls import LeftCalls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(parser.parse_args(arguments).config)
         logs.configure("warning" if config.logging.level == "warn" else config.logging.level)
         quieten()
+        share_heaps()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         _ask_for_priority()
         asyncio.run(_run(config))
