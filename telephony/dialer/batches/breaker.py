@@ -27,6 +27,7 @@ LINE_CODES = frozenset(
 """Causes of an end that are ours, even where somebody had answered."""
 
 _SAYS_NOTHING = frozenset({Outcome.BLOCKED, Outcome.REFUSED_BY_US, Outcome.CANCELLED})
+_NOT_TRIED = frozenset({"too_late", "no_line"})
 
 
 class Position(StrEnum):
@@ -43,9 +44,9 @@ def line_failed(outcome: Outcome, code: str | None) -> bool | None:
     Args:
         code: the key of the call's cause in ``telephony.calls.outcomes.CAUSES``.
     """
-    if outcome in (Outcome.FAILED, Outcome.UNKNOWN) or code in LINE_CODES:
-        return True
-    return None if outcome in _SAYS_NOTHING else False
+    if outcome in _SAYS_NOTHING or code in _NOT_TRIED:
+        return None
+    return outcome in (Outcome.FAILED, Outcome.UNKNOWN) or code in LINE_CODES
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ def test_it_never_opens_without_failures_and_survives_the_store(results: list[st
         ("rejected", None, False),
         ("blocked", "blocked", None),
         ("cancelled", "cancelled", None),
+        ("failed", "no_line", None),
+        ("failed", "too_late", None),
     ],
 )
 def test_only_the_lines_own_failures_count(outcome: str, code: str | None, verdict: bool | None) -> None:
