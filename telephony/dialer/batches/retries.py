@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from provisioning.sections.duration import parse_duration
 from telephony.calls.outcomes import Outcome
-from telephony.dialer.batches.options import RETRYABLE
+from telephony.dialer.batches.options import DAY_S, RETRYABLE, RetryRule
 from telephony.dialer.batches.starting import Over
 
 if TYPE_CHECKING:
@@ -70,3 +71,24 @@ def after_refusal(
     if due_at is None or (options.deadline is not None and due_at >= options.deadline):
         return Over(before or Outcome.BLOCKED, refusal.reason)
     return Again(max(due_at, now + timedelta(seconds=SOONEST_S)), refusal.reason, retries)
+
+
+def parse_retry(text: str) -> tuple[Outcome, RetryRule]:
+    """Read ``busy:10m:2``: after busy, wait ten minutes, two further attempts at most.
+
+    Raises:
+        ValueError: it is none, or a number is never called again after that outcome.
+    """
+    parts = text.strip().split(":")
+    if len(parts) != 3 or not parts[2].isdecimal():
+        raise ValueError(f"{text!r} is no rule such as busy:10m:2")
+    try:
+        outcome = Outcome(parts[0])
+    except ValueError:
+        raise ValueError(f"{parts[0]!r} is no outcome, such as {', '.join(RETRYABLE)}") from None
+    if outcome not in RETRYABLE:
+        raise ValueError(f"a number is never called again after {outcome}, only after {', '.join(RETRYABLE)}")
+    after_s, times = parse_duration(parts[1]), int(parts[2])
+    if not 60 <= after_s <= 7 * DAY_S or not 1 <= times <= 10:
+        raise ValueError(f"{text!r} must wait from 1m to 7d, and be done from 1 to 10 times")
+    return outcome, RetryRule(after_s=after_s, times=times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class Network:
     open: dict[str, str] = field(default_factory=dict)
     most_at_once: int = 0
     told: list[StoredEvent] = field(default_factory=list)
+    _door: asyncio.Lock = field(default_factory=asyncio.Lock)
     _known: dict[str, tuple[Any, Placed]] = field(default_factory=dict)
 
     def conductor(self) -> Conductor:
@@ -63,7 +65,14 @@ class Network:
         )
 
     async def place(self, request: DialRequest, key_id: str, idempotency_key: str) -> Placed:
-        """Ask for a call."""
+        """Ask for a call; who asks may die meanwhile, the dialer goes on."""
+        return await asyncio.shield(asyncio.ensure_future(self._one_by_one(request, key_id, idempotency_key)))
+
+    async def _one_by_one(self, request: DialRequest, key_id: str, idempotency_key: str) -> Placed:
+        async with self._door:
+            return await self._place(request, key_id, idempotency_key)
+
+    async def _place(self, request: DialRequest, key_id: str, idempotency_key: str) -> Placed:
         assert key_id == "somebody"
         shape = request.to_json()
         if idempotency_key in self._known:

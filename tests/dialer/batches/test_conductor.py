@@ -203,17 +203,17 @@ async def test_a_failing_line_pauses_the_batch_and_one_call_tries_it(sqlite: Dat
     """Three failures pause it with a reason; after a minute one call is tried; when that works it goes on."""
     network = Network(sqlite, answers={number: ["failed"] for number in numbers(4)})
     limits = {"in_a_row": 3, "pause_s": 60}
-    batch_id = await make(sqlite, numbers(20), concurrency=1, breaker=limits)
+    batch_id = await make(sqlite, numbers(10), concurrency=1, breaker=limits)
     conductor = network.conductor()
-    await lead(conductor, network, 30)
+    await lead(conductor, network, 5)
     paused = await state_of(sqlite, batch_id)
     assert (paused["state"], paused["paused_by"], paused["done"]) == ("paused", "breaker", 3)
     assert "3 calls in a row failed by the line's own fault" in paused["reason"]
-    await lead(conductor, network, 50)
+    await lead(conductor, network, 70, step_s=10)
     assert len(network.rung) == 4, "one trial after a minute, which fails"
-    await lead(conductor, network, 160)
+    await lead(conductor, network, 220, step_s=10)
     done = await state_of(sqlite, batch_id)
-    assert (done["state"], done["outcomes"]) == ("finished", {"failed": 4, "answered": 16})
+    assert (done["state"], done["outcomes"]) == ("finished", {"failed": 4, "answered": 6})
     assert network.changes() == ["batch.paused", "batch.paused", "batch.resumed", "batch.finished"]
 
 
