@@ -42,7 +42,7 @@ class DialRequest:
         to: whom to call, E.164.
         from_: the caller id; None: one of the trunk's numbers.
         trunk: an outbound trunk's name in the one file; None: the first one that is allowed.
-        assistant: who talks; None: the one for outbound calls.
+        assistant: who talks; None: the line's default.
         data: what the assistant knows of this call, such as a name; JSON values.
         deadline: after which the phone must not begin to ring.
         ringing_timeout_s: how long it rings at most; None: what the one file says.
@@ -50,6 +50,7 @@ class DialRequest:
         answer_policy: what to do with a machine that answers.
         metadata: the customer's own words, given back with the call; JSON values.
         batch_id: the batch that this is an attempt of.
+        transfer_to: whom the assistant may hand the call to, E.164.
     """
 
     to: str
@@ -63,6 +64,7 @@ class DialRequest:
     answer_policy: AnswerPolicy = field(default_factory=AnswerPolicy)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     batch_id: str | None = None
+    transfer_to: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready object that ``from_json`` reads back; the deadline in UTC."""

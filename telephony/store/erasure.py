@@ -17,6 +17,7 @@ from telephony.store.tables import (
     audit,
     call,
     delivery,
+    dial,
     erased_call,
     event,
     idempotency,
@@ -49,7 +50,7 @@ async def erase(
     deliveries = sa.select(delivery.c.delivery_id).where(delivery.c.call_id == call_id)
     await connection.execute(sa.delete(lane).where(lane.c.call_id == call_id))
     await connection.execute(sa.delete(attempt).where(attempt.c.delivery_id.in_(deliveries)))
-    for table in (delivery, event, recording, call):
+    for table in (delivery, event, recording, dial, call):
         await connection.execute(sa.delete(table).where(table.c.call_id == call_id))
     return True
 
