@@ -39,7 +39,7 @@ async def place_call(
     429, and may be asked for again with the same key.
     """
     if service.livekit is None:
-        raise ProblemError(503, "no_livekit", "The api has no LiveKit server to dial with.")
+        raise ProblemError(409, "no_livekit", "The api has no LiveKit server to dial with.")
     try:
         asked = await request_call(
             service.dialing, wanted.request(), caller.key_id, idempotency_key, remote=caller.remote
@@ -119,7 +119,8 @@ async def _end(service: Service, row: RowMapping) -> Any:
     try:
         await service.livekit.delete_room(row["room"])
     except LiveKitError as error:
-        raise ProblemError(503, "livekit_unavailable", error.message, headers={"Retry-After": "1"}) from error
+        retry = {"Retry-After": "1"}
+        raise ProblemError(503, "livekit_unavailable", error.message, headers=retry) from error
     report = {"ended_by": "operator", "code": "operator_ended"}
     event = Event(call_id, "dialer", 0, "call.ended", utc_now(), report)
     await service.intake.append([Incoming(event, "call.ended")])
