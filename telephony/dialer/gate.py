@@ -84,7 +84,7 @@ class Decision(Protocol):
 class Gate(Protocol):
     """Decides, and reserves what the call will use."""
 
-    async def __call__(
+    async def guard_and_reserve(
         self,
         database: Database,
         connection: AsyncConnection,
@@ -93,9 +93,11 @@ class Gate(Protocol):
         now: datetime,
         *,
         call_id: str,
+        remote: str,
     ) -> Decision:
-        """Decide on one request inside the caller's writing transaction.
+        """Decide on one request inside the caller's writing transaction; the audit has the verdict then.
 
         Args:
             call_id: under which the reservation is kept, if it is allowed.
+            remote: where the request came from.
         """

@@ -54,7 +54,7 @@ class PlainGate:
     enabled: bool
     options: DialerOptions
 
-    async def __call__(
+    async def guard_and_reserve(
         self,
         database: Database,
         connection: AsyncConnection,
@@ -63,6 +63,7 @@ class PlainGate:
         now: datetime,
         *,
         call_id: str,
+        remote: str,
     ) -> PlainDecision:
         """Decide."""
         options = self.options

@@ -21,8 +21,7 @@ from telephony.calls.outcomes import EndedBy, Outcome
 from telephony.dialer.dial import DialState
 from telephony.dialer.result import CANCELLED
 from telephony.errors import DialError
-from telephony.numbers import mask
-from telephony.store import audit, dials, idempotency
+from telephony.store import dials, idempotency
 from telephony.store.append import append
 from telephony.store.dials import Dial
 from telephony.store.instants import utc_now
@@ -184,17 +183,10 @@ async def _ask(
     now: datetime,
 ) -> tuple[Requested, Sequence[StoredEvent]]:
     call_id = mint_call_id()
-    decision = await service.gate(service.database, connection, request, key_id, now, call_id=call_id)
-    asked = _asked(call_id, decision)
-    await audit.write(
-        connection,
-        key_id=key_id,
-        action="call.requested" if asked.allowed else "call.not_allowed",
-        target=asked.call_id or "",
-        detail=_audited(request, decision),
-        remote=remote,
-        now=now,
+    decision = await service.gate.guard_and_reserve(
+        service.database, connection, request, key_id, now, call_id=call_id, remote=remote
     )
+    asked = _asked(call_id, decision)
     if asked.transient:
         return asked, ()
     told = [_requested(call_id, request, decision, now)]
@@ -261,18 +253,6 @@ def _permitted(
         cancelled_at=None,
         outcome=None,
     )
-
-
-def _audited(request: DialRequest, decision: Decision) -> dict[str, Any]:
-    detail: dict[str, Any] = {
-        "to": mask(decision.number),
-        "region": decision.number[:3],
-        "trunk": decision.trunk,
-        "assistant": request.assistant,
-        "batch_id": request.batch_id,
-        "refused_by": decision.refusal.name if decision.refusal else None,
-    }
-    return {name: value for name, value in detail.items() if value is not None}
 
 
 def _requested(call_id: str, request: DialRequest, decision: Decision, now: datetime) -> Incoming:
