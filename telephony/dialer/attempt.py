@@ -216,6 +216,8 @@ class Attempt:
         error = asking.exception()
         if error is None:
             return result.ANSWERED
+        if not isinstance(error, Exception):
+            raise error
         if not isinstance(error, LiveKitError):
             log.error("dial_failed", call_id=self._dial.call_id, reason=type(error).__name__)
             return None
