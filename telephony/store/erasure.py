@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from telephony.store import guard
 from telephony.store.tables import (
     attempt,
     audit,
@@ -78,4 +79,4 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     done = await connection.execute(
         sa.delete(idempotency).where(idempotency.c.created_at < now - IDEMPOTENCY_KEPT)
     )
-    return removed + done.rowcount
+    return removed + done.rowcount + await guard.purge(connection, now)

@@ -254,6 +254,8 @@ api_key = sa.Table(
     sa.Column("name", sa.String(128), nullable=False),
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
     sa.Column("scopes", _json, nullable=False),
+    # Its own caps on calls out; None: those of the file alone.
+    sa.Column("dial_limits", _json),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("last_used_at", Instant),

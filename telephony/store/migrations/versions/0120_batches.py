@@ -8,7 +8,7 @@ from alembic import op
 from telephony.store.instants import Instant
 
 revision = "0120"
-down_revision = "0100"
+down_revision = "0110"
 branch_labels = None
 depends_on = None
 
