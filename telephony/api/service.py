@@ -24,8 +24,9 @@ from telephony.api.reconciler import Reconciler
 from telephony.api.taking import OwnSpool
 from telephony.dialer.attempt import Surroundings
 from telephony.dialer.dialler import Dialler
+from telephony.dialer.guard.of_config import rules_of
+from telephony.dialer.guard.rules import GuardRules
 from telephony.dialer.options import DialerOptions, options_of
-from telephony.dialer.plain_gate import PlainGate
 from telephony.dialer.requests import DialService
 from telephony.dialer.stage import Stage
 from telephony.errors import StartError, StoreError
@@ -35,7 +36,9 @@ from telephony.monitor.metrics import Metrics
 from telephony.spool_forwarder import SpoolForwarder
 from telephony.store import deliveries, dials, erasure, outbox, schema
 from telephony.store.database import Database
+from telephony.store.do_not_call import listed
 from telephony.store.files import RecordingFiles
+from telephony.store.guard import DialGuard
 from telephony.store.instants import utc_now
 from telephony.store.intake import Intake
 from telephony.store.ledger import Policy
@@ -88,11 +91,11 @@ class Service:
         )
         self.livekit: LiveKit | None = None
         self.dialer_options = options_of(settings.config) if settings.config else DialerOptions()
-        enabled = settings.config is not None and settings.config.outbound.enabled
+        rules = rules_of(settings.config, settings.prices) if settings.config else GuardRules()
         self.dialing = DialService(
             self.database,
             self.policy,
-            PlainGate(enabled, self.dialer_options),
+            DialGuard(rules, listed),
             self.dialer_options.lines,
             self.hub.publish,
             asyncio.Event(),
@@ -171,6 +174,7 @@ class Service:
             self.hub.publish,
             livekit,
             Stage(livekit, self.dialer_options.line),
+            self.dialing.gate,
             self.dialer_options,
             self._owner,
         )

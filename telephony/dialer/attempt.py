@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from telephony.calls.events import Event
-from telephony.calls.outcomes import EndedBy
+from telephony.calls.outcomes import EndedBy, Outcome
 from telephony.calls.record import CallRecord
 from telephony.dialer import messages, result
 from telephony.dialer.dial import DialState, next_step
 from telephony.dialer.evidence import DIAL_BY_S, Evidence, judge
+from telephony.dialer.requests import waits
 from telephony.dialer.stage import AGENT_WAIT_S
 from telephony.errors import DialError, LiveKitError, StoreError
 from telephony.logs import get_logger
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from telephony.calls.events import EventType
+    from telephony.dialer.gate import Gate
     from telephony.dialer.options import DialerOptions
     from telephony.dialer.result import DialResult
     from telephony.dialer.stage import Stage
@@ -67,6 +69,7 @@ class Surroundings:
     publish: Callable[[Sequence[StoredEvent]], None]
     livekit: LiveKit
     stage: Stage
+    gate: Gate
     options: DialerOptions
     owner: str
 
@@ -109,6 +112,8 @@ class Attempt:
 
     async def _prepare(self) -> None:
         dial, around = self._dial, self._around
+        if waits(dial.request) and not await self._has_line():
+            return
         line = around.options.lines.get(dial.trunk)
         try:
             if line is None:
@@ -158,6 +163,26 @@ class Attempt:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
         await self._finish(became, DialState.DIALLING)
+
+    async def _has_line(self) -> bool:
+        """Have the guard give a call its line that was allowed to wait for one."""
+        dial, around, now = self._dial, self._around, utc_now()
+        async with around.database.write() as connection:
+            decision = await around.gate.begin(around.database, connection, dial.call_id, now)
+            if decision is not None and decision.transient:
+                soon = now + timedelta(seconds=_AGAIN_S)
+                # Not before it can pass, and not after the deadline, which ends the wait.
+                due_at = min(max(soon, decision.retry_at or soon), max(soon, dial.deadline))
+                await dials.postpone(connection, dial.call_id, owner=around.owner, due_at=due_at)
+                return False
+        if decision is not None and decision.allowed:
+            return True
+        refusal = decision.refusal if decision else None
+        await self._finish(
+            result.of_code("blocked", Outcome.BLOCKED, refusal.sentence if refusal else None),
+            DialState.PERMITTED,
+        )
+        return False
 
     async def _later(self, error: LiveKitError) -> None:
         """Nothing has left: look again in a moment, until the deadline says otherwise."""

@@ -93,11 +93,22 @@ class Gate(Protocol):
         now: datetime,
         *,
         call_id: str,
-        remote: str,
+        may_wait: bool = False,
+        remote: str = "",
     ) -> Decision:
         """Decide on one request inside the caller's writing transaction; the audit has the verdict then.
 
         Args:
             call_id: under which the reservation is kept, if it is allowed.
+            may_wait: whether the call may wait for a line; ``begin`` gives it one.
             remote: where the request came from.
+        """
+
+    async def begin(
+        self, database: Database, connection: AsyncConnection, call_id: str, now: datetime
+    ) -> Decision | None:
+        """Give a call that waits its line, decided about by the counts of this moment.
+
+        Returns:
+            Allowed: it has a line. Transient: not yet. Else, and for None: it must not be dialled any more.
         """

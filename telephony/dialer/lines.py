@@ -1,4 +1,4 @@
-"""The trunks of the one file that calls go out through, and which of them a request means. Pure.
+"""The trunks of the one file that calls go out through. Pure.
 
 Numbers are dialled as the trunk's carrier wants them written: ``+74951234567`` or ``74951234567``.
 """
@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from telephony.errors import DialError
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from provisioning.config import LineConfig
 
 
@@ -53,37 +49,3 @@ def lines_of(config: LineConfig) -> dict[str, Line]:
         for trunk in trunks
         if trunk.is_outbound and trunk.host and trunk.numbers
     }
-
-
-def choose(lines: Mapping[str, Line], wanted: str | None, otherwise: str | None) -> Line:
-    """The trunk that a request means: the one it names, else the line's own choice, else the only one.
-
-    Raises:
-        DialError: there is none, or the request must say which.
-    """
-    name = wanted or otherwise
-    if name is not None:
-        if name in lines:
-            return lines[name]
-        raise DialError(
-            f"There is no outbound trunk {name!r}.",
-            field="trunk" if wanted else "outbound.trunk",
-            fix=f"Name one of: {_named(tuple(lines))}." if lines else "Add one to sip_trunks.",
-        )
-    if len(lines) == 1:
-        return next(iter(lines.values()))
-    if not lines:
-        raise DialError(
-            "The line has no outbound trunk.",
-            field="sip_trunks",
-            fix="Add a trunk with a host and numbers.",
-        )
-    raise DialError(
-        "The line has several outbound trunks and the request names none.",
-        field="trunk",
-        fix=f"Name one of: {_named(tuple(lines))}; or set outbound.trunk.",
-    )
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names)

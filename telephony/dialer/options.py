@@ -22,7 +22,6 @@ class DialerOptions:
         agent_name: the worker's.
         assistant: who talks where a request names nobody.
         lines: the outbound trunks by name.
-        trunk: the one to use where a request names none.
         ringing_timeout_s, max_call_duration_s: where a request says nothing.
     """
 
@@ -30,7 +29,6 @@ class DialerOptions:
     agent_name: str = "trunkline"
     assistant: str = "reception"
     lines: Mapping[str, Line] = field(default_factory=dict)
-    trunk: str | None = None
     ringing_timeout_s: float = 30.0
     max_call_duration_s: float = 600.0
 
@@ -43,7 +41,6 @@ def options_of(config: LineConfig) -> DialerOptions:
         agent_name=config.agent.name,
         assistant=config.assistants.default,
         lines=lines_of(config),
-        trunk=section.trunk,
         ringing_timeout_s=section.ringing_timeout,
         max_call_duration_s=section.max_call_duration,
     )

@@ -151,6 +151,11 @@ async def request_call(
     return asked
 
 
+def waits(request: DialRequest) -> bool:
+    """Whether a call may wait for a free line: where its request says until when."""
+    return request.deadline is not None
+
+
 def fingerprint(request: DialRequest) -> bytes:
     """Equal for equal requests, however their JSON was written."""
     text = json.dumps(request.to_json(), sort_keys=True, separators=(",", ":"))
@@ -184,7 +189,14 @@ async def _ask(
 ) -> tuple[Requested, Sequence[StoredEvent]]:
     call_id = mint_call_id()
     decision = await service.gate.guard_and_reserve(
-        service.database, connection, request, key_id, now, call_id=call_id, remote=remote
+        service.database,
+        connection,
+        request,
+        key_id,
+        now,
+        call_id=call_id,
+        may_wait=waits(request),
+        remote=remote,
     )
     asked = _asked(call_id, decision)
     if asked.transient:

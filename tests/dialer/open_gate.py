@@ -72,9 +72,17 @@ class ToldGate:
         now: datetime,
         *,
         call_id: str,
-        remote: str,
+        may_wait: bool = False,
+        remote: str = "",
     ) -> Decision:
         """Decide."""
+        self.asked += 1
+        return self.says
+
+    async def begin(
+        self, database: Database, connection: AsyncConnection, call_id: str, now: datetime
+    ) -> Decision | None:
+        """Decide again."""
         self.asked += 1
         return self.says
 

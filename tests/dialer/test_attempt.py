@@ -49,7 +49,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def _around(database: Database, livekit: LiveKitDouble, owner: str) -> Surroundings:
     options = DialerOptions(lines={LINE.name: LINE})
     place = Stage(livekit, options.line)
-    return Surroundings(database, Policy(), lambda _: None, livekit, place, options, owner)
+    return Surroundings(database, Policy(), lambda _: None, livekit, place, ToldGate(), options, owner)
 
 
 async def _asked(database: Database, request: DialRequest | None = None) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.config import load_bytes
-from telephony.dialer.lines import Line, choose, lines_of
-from telephony.errors import DialError
+from telephony.dialer.lines import Line, lines_of
 
 pytestmark = pytest.mark.pure
 
@@ -34,18 +33,3 @@ def test_a_caller_id_is_the_calls_own_and_the_pool_is_used_evenly() -> None:
     shown = Counter(line.caller_id(f"call_{number:06d}") for number in range(300))
     assert line.caller_id("call_000001") == line.caller_id("call_000001")
     assert min(shown.values()) > 60
-
-
-def test_a_request_means_one_trunk_or_is_told_which_there_are() -> None:
-    """The named one, the file's choice, the only one; else the error names the field and the choices."""
-    one, two = Line("one", ("+1",)), Line("two", ("+2",))
-    assert choose({"one": one}, None, None) is one
-    assert choose({"one": one, "two": two}, "two", "one") is two
-    assert choose({"one": one, "two": two}, None, "one") is one
-    for lines, wanted, words in (
-        ({}, None, "no outbound trunk"),
-        ({"one": one, "two": two}, None, "several"),
-        ({"one": one}, "three", "'three'"),
-    ):
-        with pytest.raises(DialError, match=words):
-            choose(lines, wanted, None)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import RowMapping
 
-from telephony.api.access import CallsWriter
+from telephony.api.access import CallsDialler, CallsWriter
 from telephony.api.changes import Done, IdempotencyKey, make_change
 from telephony.api.dial_models import DialIn, DialOut, HangUpOut
 from telephony.api.models import CallId
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 @router.post("", status_code=201, response_model=DialOut, responses=responses(401, 403, 409, 413, 422))
 async def place_call(
     service: Serving,
-    caller: CallsWriter,
+    caller: CallsDialler,
     request: Request,
     wanted: DialIn,
     idempotency_key: IdempotencyKey = None,
