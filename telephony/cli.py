@@ -132,6 +132,8 @@ def main() -> None:
 def _mount() -> None:
     from provisioning.cli import app as provision_app
     from telephony.api.cli_calls import app as calls_app
+    from telephony.api.cli_dial import EPILOG as DIAL_EPILOG
+    from telephony.api.cli_dial import dial
     from telephony.api.cli_keys import app as keys_app
     from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
@@ -139,6 +141,7 @@ def _mount() -> None:
     app.add_typer(provision_app, name="provision")
     app.add_typer(caller_app, name="caller")
     app.add_typer(calls_app, name="calls")
+    app.command("dial", epilog=DIAL_EPILOG)(dial)
     app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(keys_app, name="keys")
 

@@ -14,6 +14,7 @@ TrunklineError
 ├─ BusError             the Redis bus between bridge and livekit-server failed
 ├─ LinkError            a socket between the line's own processes failed
 ├─ DispatchError        the dispatcher is away or refused
+├─ DialError            a call out cannot be asked for as it stands
 ├─ LiveKitError         livekit-server refused or did not answer
 ├─ StoreError           the database or the store of recordings refused or did not answer
 ├─ SpeechError          a speech engine failed
@@ -145,6 +146,10 @@ class DispatchError(TrunklineError):
     def __init__(self, message: str, *, reason: str, retryable: bool = True, fix: str | None = None) -> None:
         super().__init__(message, retryable=retryable, fix=fix)
         self.reason = reason
+
+
+class DialError(TrunklineError):
+    """A call out cannot be asked for as it stands; nothing was dialled."""
 
 
 class LiveKitError(TrunklineError):

@@ -65,6 +65,7 @@ _DELETE_ROOM = _Operation("RoomService", "DeleteRoom", "room_create", repeatable
 _LIST_PARTICIPANTS = _Operation("RoomService", "ListParticipants", "room_admin", repeatable=True)
 _REMOVE = _Operation("RoomService", "RemoveParticipant", "room_admin", repeatable=True)
 _UPDATE_METADATA = _Operation("RoomService", "UpdateRoomMetadata", "room_admin", repeatable=True)
+_LIST_OUTBOUND = _Operation("SIP", "ListSIPOutboundTrunk", "sip_admin", repeatable=True)
 _DIAL = _Operation("SIP", "CreateSIPParticipant", "sip_call", repeatable=False)
 _TRANSFER = _Operation("SIP", "TransferSIPParticipant", "sip_call", repeatable=False)
 
@@ -143,13 +144,19 @@ class LiveKit:
         asked = proto_room.UpdateRoomMetadataRequest(room=room, metadata=metadata)
         return await self._ask(_UPDATE_METADATA, asked, Room, room=room)
 
+    async def list_outbound_trunks(self) -> list[proto_sip.SIPOutboundTrunkInfo]:
+        """Every trunk that calls may go out through."""
+        asked = proto_sip.ListSIPOutboundTrunkRequest()
+        return list((await self._ask(_LIST_OUTBOUND, asked, proto_sip.ListSIPOutboundTrunkResponse)).items)
+
     async def dial(
         self, request: proto_sip.CreateSIPParticipantRequest, *, timeout_s: float
     ) -> SIPParticipantInfo:
         """Place a call; asked once, whatever happens.
 
         Raises:
-            LiveKitError: it was refused, or nobody knows: then ``retryable`` is False all the same.
+            LiveKitError: it was refused, or nobody knows: then ``retryable`` is False all the same. The code
+                ``not_connected`` says that the request has not left, ``no_answer`` that it may have arrived.
         """
         return await self._ask(_DIAL, request, proto_sip.SIPParticipantInfo, timeout_s=timeout_s)
 
@@ -231,10 +238,10 @@ class LiveKit:
             result = error.code
             raise _refused(operation, error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            result = "no_answer"
+            result = "not_connected" if isinstance(error, aiohttp.ClientConnectorError) else "no_answer"
             raise LiveKitError(
                 f"livekit-server did not answer {operation.method}: {type(error).__name__}.",
-                code="no_answer",
+                code=result,
                 fix="See that it runs and that livekit.url leads to it.",
                 retryable=operation.repeatable,
             ) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from provisioning.carriers.fill import filled
 from provisioning.coherence.conflicts import conflict_problems
+from provisioning.coherence.outbound import outbound_notes, outbound_problems
 from provisioning.coherence.rules import rule_notes, rule_problems
 from provisioning.coherence.trunks import trunk_notes, trunk_problems
 from provisioning.desired import desired_objects
@@ -39,7 +40,7 @@ def check_coherence(config: LineConfig, *, unread: Sequence[str] = ()) -> tuple[
         problems += rule_problems(rule, ("routing", "inbound_rules", n), known)
     problems += _twice([t.name for t in trunks], ("sip_trunks",), "trunk")
     problems += _twice([r.name for r in rules], ("routing", "inbound_rules"), "rule")
-    problems += _outbound_problems(config, trunks)
+    problems += outbound_problems(config, trunks)
     if not problems and not unread:
         problems += conflict_problems(desired_objects(config))
     return problems, [] if problems else list(_notes(config, trunks))
@@ -55,6 +56,7 @@ def _notes(config: LineConfig, trunks: Sequence[Trunk]) -> Iterator[Note]:
     for n, rule in enumerate(config.routing.inbound_rules):
         yield from rule_notes(rule, ("routing", "inbound_rules", n), trunks, messages)
     yield from _codec_notes(config)
+    yield from outbound_notes(config)
     hooks = config.webhooks
     if hooks.is_livekits_own and hooks.secret is not None:
         yield Note(
@@ -69,18 +71,6 @@ def _twice(names: list[str], path: Path, what: str) -> Iterator[Problem]:
         if count > 1:
             last = len(names) - 1 - names[::-1].index(name)
             yield Problem((*path, last, "name"), f"there is another {what} named {name!r}.")
-
-
-def _outbound_problems(config: LineConfig, trunks: Sequence[Trunk]) -> Iterator[Problem]:
-    name = config.outbound.trunk
-    outbound = [trunk.name for trunk in trunks if trunk.is_outbound and trunk.numbers]
-    if name is not None and name not in outbound:
-        listed = ", ".join(outbound) or "none"
-        yield Problem(
-            ("outbound", "trunk"), f"there is no outbound trunk named {name!r}.", fix=f"Known: {listed}."
-        )
-    if config.outbound.enabled and not outbound:
-        yield Problem(("outbound", "enabled"), "no trunk of the file carries calls out.")
 
 
 def _codec_notes(config: LineConfig) -> Iterator[Note]:

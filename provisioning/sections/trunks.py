@@ -154,6 +154,8 @@ class Trunk(Section):
     """Longest call in. Default 24h."""
     max_calls: int | None = Field(default=None, ge=1, le=10_000)
     """How many calls at once the carrier allows. Default: not known."""
+    max_calls_per_second: float = Field(default=1.0, gt=0, le=1000)
+    """How many calls out may begin in a second. Default 1."""
     krisp_enabled: bool = False
     """LiveKit Cloud's noise suppression; no effect on a server of one's own. Default false."""
     media: Media | None = None

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from telephony.assistants.schema import Assistant
     from telephony.assistants.turns import FlowState
     from telephony.calls.events import EventType
+    from telephony.turns.no_more_calls.matcher import Demand
 
 log = get_logger(__name__)
 
@@ -518,7 +519,14 @@ class Call:
             on_message=self._on_message,
             on_goodbye=lambda cause, speech: self._hang_up(Ending("agent", cause), speech),
             turns=self._turns,
+            on_demand=self._on_demand,
         )
+
+    def _on_demand(self, demand: Demand) -> None:
+        """Where the record's keeper reads it, the number goes on the do-not-call list."""
+        number = self._caller.number if self._caller is not None else ""
+        if self._record is not None:
+            self._record.no_more_calls(demand.phrase, demand.language, number)
 
     def _tools(self) -> list[llm.Tool | llm.Toolset]:
         return function_tools(

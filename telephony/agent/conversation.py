@@ -20,6 +20,7 @@ from telephony.logs import get_logger
 from telephony.speech.dialogue import keys_as_text
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.turns.machine_talk import MachineTalk
+from telephony.turns.no_more_calls.matcher import acknowledgement, demand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.flow import Flow
     from telephony.assistants.schema import Assistant
+    from telephony.turns.no_more_calls.matcher import Demand
 
 log = get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Conversation:
         on_message: told of each finished utterance.
         on_goodbye: told, with the speech that says it, when the agent has given the caller up.
         turns: who decides on interruptions; None to interrupt by every key.
+        on_demand: told when the caller does not want to be called again; the goodbye follows.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class Conversation:
         on_message: Callable[[llm.ChatMessage], None],
         on_goodbye: Callable[[str, SpeechHandle], None],
         turns: TurnTaking | None = None,
+        on_demand: Callable[[Demand], None] | None = None,
     ) -> None:
         self._session = session
         self._assistant = assistant
         self._flow = flow
         self._on_message = on_message
         self._on_goodbye = on_goodbye
+        self._on_demand = on_demand
         self._turns = turns if assistant.turns.enabled else None
         self._patient_until = float("-inf")
         if self._turns is not None:
@@ -150,6 +155,16 @@ class Conversation:
         self._heard()
         if self._machine.heard(event.transcript) and not self._closed:
             self._on_goodbye("the caller is a machine", self._say_goodbye(self._assistant.silence.goodbye))
+        demand = None if self._closed else demand_in(event.transcript)
+        if demand is not None:
+            self._promise_no_more_calls(demand)
+
+    def _promise_no_more_calls(self, demand: Demand) -> None:
+        log.info("no_more_calls_demanded", language=demand.language)
+        if self._on_demand is not None:
+            self._on_demand(demand)
+        spoken = self._say_goodbye(acknowledgement(self._assistant.language))
+        self._on_goodbye("the caller does not want to be called again", spoken)
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage):

@@ -146,6 +146,11 @@ class CallRecord:
         """The call was to be handed over."""
         self._spool.emit("call.transferred", to=to, outcome=outcome, kind="cold")
 
+    def no_more_calls(self, phrase: str, language: str, number: str) -> None:
+        """The caller does not want to be called again, and said so by these words."""
+        told = {"phrase": phrase, "language": language} | ({"number": number} if number else {})
+        self._spool.emit("do_not_call.requested", **told)
+
     def recording_refused(self) -> None:
         """The caller does not want to be recorded."""
         self._spool.emit("recording.refused", by="caller")

@@ -150,6 +150,7 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 CallsReader = Annotated[Caller, Depends(requires(Scope.CALLS_READ))]
 CallsWriter = Annotated[Caller, Depends(requires(Scope.CALLS_WRITE))]
+CallsDialler = Annotated[Caller, Depends(requires(Scope.CALLS_DIAL))]
 RecordingsReader = Annotated[Caller, Depends(requires(Scope.RECORDINGS_READ))]
 WebhooksReader = Annotated[Caller, Depends(requires(Scope.WEBHOOKS_READ))]
 WebhooksWriter = Annotated[Caller, Depends(requires(Scope.WEBHOOKS_WRITE))]

@@ -13,6 +13,7 @@ from telephony.api.problems import Problem
 from telephony.api.routes import (
     calls,
     deliveries,
+    dials,
     endpoints,
     events,
     health,
@@ -61,7 +62,7 @@ def create_app(service: Service | None) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    for module in (calls, stream, recordings, events, endpoints, deliveries, keys, livekit, health):
+    for module in (dials, calls, stream, recordings, events, endpoints, deliveries, keys, livekit, health):
         app.include_router(module.router)
     if service is not None:
         app.add_middleware(Observed, metrics=service.metrics)

@@ -94,9 +94,9 @@ class Client:
         """Ask for something; parameters that are None are left out."""
         return await self._ask("GET", path, query=query)
 
-    async def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Change something."""
-        return await self._ask(method, path, body=body)
+    async def send(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """Change something; ``key`` is its Idempotency-Key."""
+        return await self._ask(method, path, body=body, key=key)
 
     async def download(self, path: str, target: Path) -> int:
         """Save what is answered to a file; returns its size in bytes."""
@@ -125,8 +125,10 @@ class Client:
                 elif line.startswith("data: "):
                     lines.append(line.removeprefix("data: "))
 
-    async def _ask(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
-        async with self._open(method, path, query=query, body=body) as response:
+    async def _ask(
+        self, method: str, path: str, *, query: Any = None, body: Any = None, key: str | None = None
+    ) -> Any:
+        async with self._open(method, path, query=query, body=body, key=key) as response:
             await _check(response)
             return await response.json() if response.status != 204 else None
 
@@ -137,6 +139,7 @@ class Client:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        key: str | None = None,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> _Opened:
         assert self._session is not None
@@ -147,6 +150,8 @@ class Client:
             if each is not None
         ]
         more: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        if key is not None:
+            more["headers"] = {"Idempotency-Key": key}
         return _Opened(
             self._session.request(method, self._place.url + path, params=params, json=body, **more),
             self._place.url,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from telephony.calls.events import LINE_EVENT_TYPES
+
 _CALL = "call_abcDEF123456"
 _CALLER = {"e164": "+15550100123", "as_sent": "+15550100123", "inferred": False, "masked": "+15*******23"}
 _OURS = {"e164": "+15550100100", "as_sent": "15550100100", "inferred": True, "masked": "+15*******00"}
@@ -40,6 +42,13 @@ _SUMMARY = {
     "fields": {"day": {"value": "friday", "confidence": 0.97, "turn": 7}},
     "missing_fields": ["name"],
     "cost": {"currency": "USD", "total_micros": 11_000, "lines": []},
+}
+
+_BATCH = {
+    "batch_id": "batch_01a1fd96744c737c8fa1fec7c94c83cf",
+    "name": "november",
+    "size": 40,
+    "waiting": 40,
 }
 
 _DATA: dict[str, tuple[str, dict[str, Any]]] = {
@@ -177,11 +186,40 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         {"endpoint_id": "whe_01a1fd96744c737c8fa1fec7c94c83cf", "reason": "It answered 410 Gone."},
     ),
     "webhook.test": ("record", {"endpoint_id": "whe_01a1fd96744c737c8fa1fec7c94c83cf"}),
+    "do_not_call.requested": (
+        "job",
+        {"phrase": "don't call me again", "language": "en", "number": "+15550100123"},
+    ),
+    "batch.created": ("record", {**_BATCH, "state": "running", "by": "operator"}),
+    "batch.paused": (
+        "record",
+        {
+            **_BATCH,
+            "state": "paused",
+            "by": "breaker",
+            "reason": "5 calls in a row failed by the line's own fault; "
+            "it waits until one call is tried at 10:01:00 UTC.",
+            "waiting": 31,
+            "done": 9,
+            "outcomes": {"answered": 3, "busy": 1, "failed": 5},
+        },
+    ),
+    "batch.resumed": ("record", {**_BATCH, "state": "running", "by": "operator", "waiting": 31, "done": 9}),
+    "batch.cancelled": ("record", {**_BATCH, "state": "cancelled", "by": "operator", "waiting": 0}),
+    "batch.finished": (
+        "record",
+        {**_BATCH, "state": "finished", "waiting": 0, "done": 40, "outcomes": {"answered": 33, "busy": 7}},
+    ),
+    "do_not_call.added": (
+        "record",
+        {"number": "+15550100123", "source": "call", "reason": "don't call me again", "call_id": _CALL},
+    ),
+    "do_not_call.removed": ("record", {"number": "+15550100123", "source": "api"}),
 }
 
 
 def _example(place: int, event_type: str, source: str, data: dict[str, Any]) -> dict[str, Any]:
-    of_line = event_type in ("endpoint.disabled", "webhook.test")
+    of_line = event_type in LINE_EVENT_TYPES
     call = "line" if of_line else _CALL.removeprefix("call_")
     seq = 0 if event_type == "webhook.test" else place
     return {

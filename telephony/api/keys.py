@@ -28,6 +28,7 @@ class Scope(StrEnum):
 
     CALLS_READ = "calls:read"
     CALLS_WRITE = "calls:write"
+    CALLS_DIAL = "calls:dial"
     RECORDINGS_READ = "recordings:read"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"

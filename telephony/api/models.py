@@ -15,7 +15,7 @@ from telephony.calls.states import State
 
 CallId = Annotated[str, Field(pattern=CALL_ID_PATTERN, examples=["call_abcDEF123456"])]
 EventPattern = Annotated[
-    str, Field(pattern=r"^(\*|[a-z]+\.(\*|[a-z_]+))$", max_length=40, examples=["call.*", "turn.completed"])
+    str, Field(pattern=r"^(\*|[a-z_]+\.(\*|[a-z_]+))$", max_length=40, examples=["call.*", "turn.completed"])
 ]
 
 

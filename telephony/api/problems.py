@@ -40,6 +40,7 @@ class Problem(BaseModel):
     detail: str
     fix: str | None = Field(None, description="What to do about it.")
     errors: list[FieldError] | None = None
+    call_id: str | None = Field(None, description="The call it is about, where there is one.")
 
 
 class ProblemError(Exception):
@@ -54,10 +55,11 @@ class ProblemError(Exception):
         fix: str | None = None,
         errors: list[FieldError] | None = None,
         headers: Mapping[str, str] | None = None,
+        call_id: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.fix = status, code, detail, fix
-        self.errors, self.headers = errors, dict(headers or {})
+        self.errors, self.headers, self.call_id = errors, dict(headers or {}), call_id
 
     def response(self) -> JSONResponse:
         """The problem as a response."""
@@ -69,6 +71,7 @@ class ProblemError(Exception):
             detail=self.detail,
             fix=self.fix,
             errors=self.errors,
+            call_id=self.call_id,
         )
         content = problem.model_dump(exclude_none=True)
         return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)

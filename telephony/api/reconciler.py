@@ -119,7 +119,7 @@ def compare(
     present = {call_id for room in rooms.values() for call_id in room.call_ids}
     findings = []
     for row in open_calls:
-        if row.call_id not in present:
+        if row.call_id not in present and not row.held:
             after_s = GONE_AFTER_S if row.room else ROOMLESS_AFTER_S
             findings.append(Finding("gone", f"gone {row.call_id}", row.call_id, row.room, after_s))
     for name, room in rooms.items():

@@ -22,14 +22,23 @@ from telephony.api.hub import Hub
 from telephony.api.keeper import RecordingKeeper
 from telephony.api.reconciler import Reconciler
 from telephony.api.taking import OwnSpool
+from telephony.dialer.attempt import Surroundings
+from telephony.dialer.dialler import Dialler
+from telephony.dialer.guard.of_config import rules_of
+from telephony.dialer.guard.rules import GuardRules
+from telephony.dialer.options import DialerOptions, options_of
+from telephony.dialer.requests import DialService
+from telephony.dialer.stage import Stage
 from telephony.errors import StartError, StoreError
 from telephony.livekit_client import LiveKit
 from telephony.logs import get_logger
 from telephony.monitor.metrics import Metrics
 from telephony.spool_forwarder import SpoolForwarder
-from telephony.store import deliveries, erasure, outbox, schema
+from telephony.store import deliveries, dials, erasure, outbox, schema
 from telephony.store.database import Database
+from telephony.store.do_not_call import listed
 from telephony.store.files import RecordingFiles
+from telephony.store.guard import DialGuard
 from telephony.store.instants import utc_now
 from telephony.store.intake import Intake
 from telephony.store.ledger import Policy
@@ -81,6 +90,16 @@ class Service:
             self.database, self.files, settings.recordings, self.policy, self.hub, self.metrics
         )
         self.livekit: LiveKit | None = None
+        self.dialer_options = options_of(settings.config) if settings.config else DialerOptions()
+        rules = rules_of(settings.config, settings.prices) if settings.config else GuardRules()
+        self.dialing = DialService(
+            self.database,
+            self.policy,
+            DialGuard(rules, listed),
+            self.dialer_options.lines,
+            self.hub.publish,
+            asyncio.Event(),
+        )
         self.poster = Poster(settings.guard, timeout_s=settings.attempt_timeout_s)
         self.stopping = asyncio.Event()
         self.last_reconciled: float | None = None
@@ -111,6 +130,7 @@ class Service:
             # Nobody else can be alive who holds a lease: what a killed predecessor was sending is free again.
             async with self.database.write() as connection:
                 await outbox.release(connection)
+                await dials.release(connection)
         await self._stack.enter_async_context(self.intake)
         await self._stack.enter_async_context(self.poster)
         if self.settings.livekit_url and self.settings.livekit_api_key:
@@ -144,6 +164,21 @@ class Service:
         if self.livekit is not None:
             reconciler = Reconciler(self.database, self.intake, self.livekit, self.metrics)
             self._every("reconcile", self.settings.reconcile_s, reconciler.round)
+            dialler = self._dialler(self.livekit)
+            self._duty("dialler", lambda: dialler.run(self.stopping))
+
+    def _dialler(self, livekit: LiveKit) -> Dialler:
+        around = Surroundings(
+            self.database,
+            self.policy,
+            self.hub.publish,
+            livekit,
+            Stage(livekit, self.dialer_options.line),
+            self.dialing.gate,
+            self.dialer_options,
+            self._owner,
+        )
+        return Dialler(around, self.dialing.wake)
 
     def _duty(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         async def forever() -> None:

@@ -78,6 +78,8 @@ class ApiSettings:
     requests_per_minute: int = 600
     reconcile_s: float = 5.0
     allowed_hosts: tuple[str, ...] = ("*",)
+    config: LineConfig | None = None
+    """The operator's file itself, for what decides about calls out."""
 
 
 def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSettings:
@@ -117,6 +119,7 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
             env, "TRUNKLINE_KEEP_CALLS_DAYS", _days(section.keep_calls if section else None)
         ),
         requests_per_minute=int(_number(env, "TRUNKLINE_REQUESTS_PER_MINUTE", 600) or 600),
+        config=config,
     )
 
 

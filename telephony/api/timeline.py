@@ -137,10 +137,16 @@ def _turn(data: Mapping[str, Any]) -> _Shown:
 def _hung_up(data: Mapping[str, Any]) -> Iterator[_Shown]:
     if data.get("fact") != "call.ended":
         return
-    if data.get("sip_status") == 487:
-        yield _Shown("sip", "sip", "CANCEL from the caller, 487")
-    elif data.get("ended_by") == "caller":
+    status, ended_by = data.get("sip_status") or 0, data.get("ended_by")
+    if status == 487:
+        by = "from the caller" if ended_by == "caller" else "to the called phone"
+        yield _Shown("sip", "sip", f"CANCEL {by}, 487")
+    elif ended_by == "caller":
         yield _Shown("sip", "sip", "BYE from the caller")
+    elif ended_by == "callee" and status < 300:
+        yield _Shown("sip", "sip", "BYE from the called phone")
+    elif status >= 300:
+        yield _Shown("sip", "sip", f"{status}")
     else:
         yield _Shown("sip", "sip", "BYE to the caller")
 

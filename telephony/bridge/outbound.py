@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from livekit import rtc
 
-from telephony.bridge import attributes, ending, outbound_failure
+from telephony.bridge import attributes, ending, outbound_failure, permits
 from telephony.bridge.dial_tone import DialTone
 from telephony.bridge.dialled_call import DialledCall
 from telephony.bridge.early_media import EarlyMedia
@@ -206,6 +206,8 @@ class OutboundCall:
         order = self._order
         if self._call.over.value is not None:
             return outbound_failure.called_off(self._call.over.value)
+        if permits.is_too_late(order.attributes):
+            return outbound_failure.no_room("its time was over before it could be dialled")
         self._record.emit("call.dialling", **self._record.parties)
         wanted = OutgoingInviteRequest(
             uri=order.uri,

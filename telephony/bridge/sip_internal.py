@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import empty_pb2
 
-from telephony.bridge import wire
+from telephony.bridge import permits, wire
 from telephony.bridge.io_service import seconds_of
 from telephony.bridge.outbound_order import read_order
 from telephony.bridge.rpc_server import RpcServer
@@ -58,6 +58,7 @@ class SipInternal:
         takes: Callable[[], bool],
         place: Callable[[DialOrder], OutboundCall],
     ) -> None:
+        self._bus = bus
         self._clock = clock
         self._own_host = own_host
         self._takes = takes
@@ -109,6 +110,7 @@ class SipInternal:
 
     async def _create(self, request: Any) -> Any:
         order = read_order(request, self._own_host)
+        await permits.take(self._bus, order.attributes)
         call = self._place(order)
         try:
             failure = await call.placed.wait(self._clock, _LONGEST_S)

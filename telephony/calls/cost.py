@@ -52,7 +52,12 @@ class PriceTable(BaseModel):
 
 
 def cost_of(
-    table: PriceTable, usage: list[dict[str, Any]], *, direction: str, far_number: str, talk_s: float
+    table: PriceTable,
+    usage: list[dict[str, Any]],
+    *,
+    direction: Literal["inbound", "outbound"],
+    far_number: str,
+    talk_s: float,
 ) -> dict[str, Any] | None:
     """The cost of one call, or None where the table has a price for nothing that was used.
 
@@ -92,15 +97,29 @@ def _model_line(table: PriceTable, entry: dict[str, Any]) -> dict[str, Any] | No
     return {"kind": kind, "provider": provider, "model": model, "micros": round(micros)}
 
 
-def _carrier_line(table: PriceTable, direction: str, far_number: str, talk_s: float) -> dict[str, Any] | None:
+def carrier_price(
+    table: PriceTable, direction: Literal["inbound", "outbound"], far_number: str
+) -> CarrierPrice | None:
+    """What the carrier charges for calls with a number: the price with the longest fitting prefix."""
     fitting = [
         price
         for price in table.carriers
         if price.direction == direction and far_number.startswith(price.prefix)
     ]
-    if not fitting or talk_s <= 0:
+    return max(fitting, key=lambda candidate: len(candidate.prefix), default=None)
+
+
+def billed_seconds(talk_s: float, increment_s: int) -> int:
+    """What is charged for: the time rounded up to the carrier's step."""
+    return math.ceil(talk_s / increment_s) * increment_s
+
+
+def _carrier_line(
+    table: PriceTable, direction: Literal["inbound", "outbound"], far_number: str, talk_s: float
+) -> dict[str, Any] | None:
+    price = carrier_price(table, direction, far_number)
+    if price is None or talk_s <= 0:
         return None
-    price = max(fitting, key=lambda candidate: len(candidate.prefix))
-    billed_s = math.ceil(talk_s / price.increment_s) * price.increment_s
+    billed_s = billed_seconds(talk_s, price.increment_s)
     micros = round(price.per_minute * 1e6 * billed_s / 60)
     return {"kind": "carrier", "provider": "carrier", "model": "", "billed_s": billed_s, "micros": micros}

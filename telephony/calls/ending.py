@@ -60,7 +60,8 @@ def settle_delay(record: CallRecord) -> float | None:
         return None
     expected = {source for source in ("bridge", "job", "dialer") if source in record.seen}
     if was_answered(record):
-        expected.add("job")
+        # Of a call that was taken its dialler has no more to say.
+        expected = (expected | {"job"}) - {"dialer"}
     if reported and expected <= reported:
         return 0.0
     if not reported:
@@ -94,6 +95,9 @@ def _of_answered(record: CallRecord) -> End:
     bridge, job = _report(record, "bridge"), _report(record, "job")
     if bridge and EndedBy(bridge.get("ended_by", "unknown")) not in _OURS:
         return _end(record, Outcome.ANSWERED, bridge, _hung_up(record, bridge))
+    if (asked := _report(record, "dialer")).get("ended_by") == EndedBy.OPERATOR:
+        # The line hung up because somebody asked for it.
+        return _end(record, Outcome.ANSWERED, asked, "operator_ended")
     if bridge and (bridge.get("code") or bridge.get("ended_by") == EndedBy.LINE) and not _decided(job):
         return _end(record, Outcome.ANSWERED, _or_reconciler(record, bridge), "line_ended")
     if job:

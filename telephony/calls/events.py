@@ -35,6 +35,7 @@ EventType = Literal[
     "fields.collected",
     "usage.reported",
     "dtmf.received",
+    "do_not_call.requested",
     "recording.ready",
     "recording.refused",
     "recording.stored",
@@ -117,7 +118,19 @@ class Event:
 LINE = "line"
 """What stands in place of a call id in events about the line itself, such as a disabled endpoint."""
 
-LINE_EVENT_TYPES: frozenset[str] = frozenset({"endpoint.disabled", "webhook.test"})
+LINE_EVENT_TYPES: frozenset[str] = frozenset(
+    {
+        "endpoint.disabled",
+        "webhook.test",
+        "batch.created",
+        "batch.paused",
+        "batch.resumed",
+        "batch.cancelled",
+        "batch.finished",
+        "do_not_call.added",
+        "do_not_call.removed",
+    }
+)
 
 
 def selects(patterns: Iterable[str], event_type: str) -> bool:

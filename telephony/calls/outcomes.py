@@ -83,6 +83,8 @@ CAUSES: dict[str, Cause] = {
     "dial_unknown": Cause(
         EndedBy.LINE, "It is not known whether the call was dialled, so it is not dialled again."
     ),
+    "not_dialled": Cause(EndedBy.LINE, "The call could not be begun, so nobody was rung."),
+    "too_late": Cause(EndedBy.LINE, "The call was not dialled before its deadline, so nobody was rung."),
     "vanished": Cause(EndedBy.UNKNOWN, "The call was gone when it was looked for; nobody reported its end."),
 }
 

@@ -358,6 +358,14 @@ class RecordingReady(EventData):
     started_at: AwareDatetime | None = None
 
 
+class DoNotCallRequested(EventData):
+    """The other side does not want to be called again: the record puts its number on the list."""
+
+    phrase: Text | None = Field(None, description="The words by which it was understood.")
+    language: Text | None = None
+    number: Text | None = Field(None, description="The other side's number, as the job knows it.")
+
+
 class RecordingRefused(EventData):
     """A party refused to be recorded: what was recorded is deleted, and nothing more is kept."""
 
@@ -422,6 +430,7 @@ DATA: dict[str, type[EventData]] = {
     "fields.collected": FieldsCollected,
     "usage.reported": UsageReported,
     "dtmf.received": DtmfReceived,
+    "do_not_call.requested": DoNotCallRequested,
     "recording.ready": RecordingReady,
     "recording.refused": RecordingRefused,
     "recording.stored": RecordingStored,
@@ -447,9 +456,40 @@ class WebhookTest(EventData):
     endpoint_id: Text
 
 
+class BatchFact(EventData):
+    """A batch was made, paused, resumed, called off or finished; with its counts at that moment."""
+
+    batch_id: Text
+    name: Text = ""
+    state: Literal["running", "paused", "cancelled", "finished"]
+    by: Literal["operator", "breaker", "line"] = "line"
+    reason: Text | None = None
+    size: Count = 0
+    waiting: Count = 0
+    under_way: Count = 0
+    done: Count = 0
+    outcomes: dict[str, Count] = {}
+
+
+class DoNotCallChanged(EventData):
+    """A number was put on the do-not-call list, or taken off it."""
+
+    number: Text
+    source: Literal["api", "import", "call"] = "api"
+    reason: Text | None = None
+    call_id: Text | None = Field(None, description="The call in which it was asked for.")
+
+
 LINE_DATA: dict[str, type[EventData]] = {
     "endpoint.disabled": EndpointDisabled,
     "webhook.test": WebhookTest,
+    "batch.created": BatchFact,
+    "batch.paused": BatchFact,
+    "batch.resumed": BatchFact,
+    "batch.cancelled": BatchFact,
+    "batch.finished": BatchFact,
+    "do_not_call.added": DoNotCallChanged,
+    "do_not_call.removed": DoNotCallChanged,
 }
 """The model of each type of event about the line itself."""
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from telephony.calls.reading import read_data
 from telephony.calls.record import apply
-from telephony.store import recordings
+from telephony.store import no_more_calls, recordings
 from telephony.store.ledger import Ledger, Policy
 from telephony.store.tables import call, event
 
@@ -58,6 +58,7 @@ async def append(
     done = Appended()
     touched: dict[str, None] = {}
     made: list[dict[str, Any]] = []
+    demands: list[Incoming] = []
     for each, digest in zip(incoming, digests, strict=True):
         call_id = each.event.call_id
         if call_id in ledger.erased:
@@ -69,6 +70,8 @@ async def append(
             touched[call_id] = None
             done.outcomes.append("stored")
             made += _take(ledger, each, digest, now)
+            if each.event.type == "do_not_call.requested" and each.event.source == "job":
+                demands.append(each)
     for call_id in touched:
         ledger.conclude(call_id)
     await recordings.register(connection, made)
@@ -77,6 +80,8 @@ async def append(
     done.ended |= ledger.erased
     ledger.sheets = {call_id: ledger.sheets[call_id] for call_id in touched}
     done.stored = await ledger.close()
+    asked = [(ledger.sheets[each.event.call_id].record, each.event.data) for each in demands]
+    done.stored += await no_more_calls.obey(database, connection, asked, now)
     return done
 
 

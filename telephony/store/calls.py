@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from telephony.calls.states import State
 from telephony.store.stored import StoredEvent
-from telephony.store.tables import call, erased_call, event
+from telephony.store.tables import call, dial, erased_call, event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -171,22 +171,28 @@ async def of_room(connection: AsyncConnection, room: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call that has not ended, as far as the reconciler needs it."""
+    """A call that has not ended, as far as the reconciler needs it.
+
+    ``held``: a dialler still has it, and says itself what became of it.
+    """
 
     call_id: str
     room: str | None
     state: str
+    held: bool = False
 
 
 async def open_calls(connection: AsyncConnection, limit: int = 5000) -> list[OpenCall]:
     """Calls that have not ended, oldest first."""
+    held = sa.exists().where(dial.c.call_id == call.c.call_id, dial.c.state != sa.literal_column("'over'"))
     query = (
-        sa.select(call.c.call_id, call.c.room, call.c.state)
+        sa.select(call.c.call_id, call.c.room, call.c.state, held.label("held"))
         .where(call.c.ended_at.is_(None))
         .order_by(call.c.created_at)
         .limit(limit)
     )
-    return [OpenCall(row.call_id, row.room, row.state) for row in await connection.execute(query)]
+    rows = await connection.execute(query)
+    return [OpenCall(row.call_id, row.room, row.state, bool(row.held)) for row in rows]
 
 
 async def known(connection: AsyncConnection, call_ids: Sequence[str]) -> list[str]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from telephony.store import guard
 from telephony.store.tables import (
     attempt,
     audit,
     call,
     delivery,
+    dial,
     erased_call,
     event,
     idempotency,
@@ -49,7 +51,7 @@ async def erase(
     deliveries = sa.select(delivery.c.delivery_id).where(delivery.c.call_id == call_id)
     await connection.execute(sa.delete(lane).where(lane.c.call_id == call_id))
     await connection.execute(sa.delete(attempt).where(attempt.c.delivery_id.in_(deliveries)))
-    for table in (delivery, event, recording, call):
+    for table in (delivery, event, recording, dial, call):
         await connection.execute(sa.delete(table).where(table.c.call_id == call_id))
     return True
 
@@ -77,4 +79,4 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     done = await connection.execute(
         sa.delete(idempotency).where(idempotency.c.created_at < now - IDEMPOTENCY_KEPT)
     )
-    return removed + done.rowcount
+    return removed + done.rowcount + await guard.purge(connection, now)

@@ -63,5 +63,10 @@ async def remember(
     )
 
 
+async def forget(connection: AsyncConnection, *, key_id: str, idempotency_key: str) -> None:
+    """Let a key taken in this transaction go: its request was not done and may come again."""
+    await connection.execute(sa.delete(idempotency).where(_row(key_id, idempotency_key)))
+
+
 def _row(key_id: str, idempotency_key: str) -> sa.ColumnElement[bool]:
     return sa.and_(idempotency.c.key_id == key_id, idempotency.c.idempotency_key == idempotency_key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -25,8 +25,9 @@ async def create(
     scopes: Sequence[str],
     expires_at: datetime | None,
     now: datetime,
+    dial_limits: Mapping[str, Any] | None = None,
 ) -> RowMapping:
-    """A new key's row."""
+    """A new key's row; ``dial_limits``: its own caps on calls out, by the names of ``outbound.per_key``."""
     made = await connection.execute(
         sa.insert(api_key)
         .values(
@@ -36,6 +37,7 @@ async def create(
             scopes=list(scopes),
             created_at=now,
             expires_at=expires_at,
+            dial_limits=dict(dial_limits) if dial_limits else None,
         )
         .returning(api_key)
     )

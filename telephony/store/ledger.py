@@ -16,9 +16,11 @@ import sqlalchemy as sa
 
 from telephony.calls.cost import PriceTable
 from telephony.calls.ending import settle_delay
+from telephony.calls.outcomes import Outcome
 from telephony.calls.record import CallRecord, amend, settle
 from telephony.calls.states import State
 from telephony.calls.summary import amendments, parties, started_at, summarise
+from telephony.store import guard
 from telephony.store.outbox import enqueue
 from telephony.store.stored import StoredEvent
 from telephony.store.tables import call, erased_call, event
@@ -188,11 +190,25 @@ class Ledger:
             await self._connection.execute(
                 update.values({name: sa.bindparam(name) for name in names}), changed
             )
+        await guard.settle(self._connection, self._talked(), self._now)
         stored = [
             StoredEvent(**{name: value for name, value in row.items() if name != "digest"}) for row in rows
         ]
         await enqueue(self._database, self._connection, stored, self._now)
         return stored
+
+    def _talked(self) -> dict[str, float]:
+        """How long calls out that have ended were answered; not those of which nobody knows."""
+        ended = {
+            call_id: sheet.record.ended
+            for call_id, sheet in self.sheets.items()
+            if sheet.told and sheet.record.ended and sheet.record.direction == "outbound"
+        }
+        return {
+            call_id: float(end["talk_s"])
+            for call_id, end in ended.items()
+            if end["outcome"] != Outcome.UNKNOWN and end.get("talk_s") is not None
+        }
 
     def _row(self, sheet: Sheet) -> dict[str, Any]:
         record = sheet.record

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from telephony.errors import StoreError
+from telephony.store import batch_tables, guard_tables  # noqa: F401 - their tables are the record's as well
 from telephony.store.tables import metadata
 
 if TYPE_CHECKING:

@@ -254,6 +254,8 @@ api_key = sa.Table(
     sa.Column("name", sa.String(128), nullable=False),
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
     sa.Column("scopes", _json, nullable=False),
+    # Its own caps on calls out; None: those of the file alone.
+    sa.Column("dial_limits", _json),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("last_used_at", Instant),
@@ -283,3 +285,35 @@ audit = sa.Table(
     sa.Column("detail", _json, nullable=False),
     sa.Column("remote", sa.String(64), nullable=False),
 )
+
+dial = sa.Table(
+    "dial",
+    metadata,
+    # One request for a call out. Its permit is there from the start, and consumed once: consumed_at.
+    sa.Column("call_id", sa.String(80), primary_key=True),
+    sa.Column("permit_id", sa.String(48), nullable=False, unique=True),
+    sa.Column("key_id", sa.String(32), nullable=False),
+    sa.Column("batch_id", sa.String(48)),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("request", _json, nullable=False),
+    # What is dialled, as the guard read it.
+    sa.Column("number", sa.String(32), nullable=False),
+    sa.Column("trunk", sa.String(128), nullable=False),
+    sa.Column("room", sa.String(128), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("deadline", Instant, nullable=False),
+    sa.Column("due_at", Instant),
+    sa.Column("lease_owner", sa.String(48)),
+    sa.Column("lease_until", Instant),
+    sa.Column("consumed_at", Instant),
+    sa.Column("cancelled_at", Instant),
+    sa.Column("over_at", Instant),
+    sa.Column("outcome", sa.String(16)),
+)
+sa.Index(
+    "ix_dial_due",
+    dial.c.due_at,
+    sqlite_where=dial.c.due_at.is_not(None),
+    postgresql_where=dial.c.due_at.is_not(None),
+)
+sa.Index("ix_dial_batch", dial.c.batch_id, dial.c.created_at)

@@ -1,0 +1,1 @@
+"""When somebody says that they do not want to be called again; one YAML file a language."""
