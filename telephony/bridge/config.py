@@ -202,6 +202,8 @@ class BridgeConfig(_Section):
     refuse_status: int = Field(default=503, ge=400, le=699)
     """The SIP status for a call that no agent takes."""
     pin: PinSection = PinSection()
+    hold_music: Path | None = None
+    """A WAV file for callers whom the agent puts on hold, in place of the bridge's own tune."""
     early_media: bool = False
     """Let the room of a call of ours hear what the carrier plays before the answer; livekit-sip drops it."""
     server_loss_timeout: Duration = Field(default=10.0, ge=0)
