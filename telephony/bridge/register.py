@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 KEEPALIVE_S = 5.0
-"""Between OPTIONS: no outage that lasts longer goes unnoticed, and carriers see less of us than of a phone that
-calls."""
+"""Between OPTIONS: no outage that lasts longer goes unnoticed."""
 
 _GIVE_BACK_S = 2.0
 _DEAF_TO_OPTIONS = 2

@@ -84,7 +84,7 @@ def _config(folder: Path, carrier_port: int) -> Path:
 
 
 async def test_a_call_to_the_login_reaches_trunk_and_assistant(subscriber: Subscriber) -> None:
-    """The bridge registers with digest; the carrier calls its Contact with the login in To; the agent talks."""
+    """The bridge registers with digest; the carrier calls its Contact, the login in To; the agent talks."""
     registrar, line = subscriber.registrar, subscriber.line
     await until(lambda: registrar.bound)
     assert [one.status for one in registrar.asked][:2] == [401, 200]
