@@ -13,6 +13,7 @@ from livekit.protocol.sip import (
     SIPTransport,
 )
 
+from provisioning.carriers.pack import THE_LOGIN, load_pack
 from provisioning.spelling import without_separators
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def outbound_trunk(trunk: Trunk) -> SIPOutboundTrunkInfo:
         name=trunk.name if trunk.label is None else trunk.label,
         address=f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host or "",
         transport=TRANSPORTS[trunk.transport or "udp"],
-        numbers=[without_separators(number) for number in trunk.numbers],
+        numbers=_shown_numbers(trunk),
         auth_username=trunk.auth_username or "",
         auth_password=trunk.auth_password.get_secret_value() if trunk.auth_password else "",
         headers=trunk.headers,
@@ -82,6 +83,13 @@ def outbound_trunk(trunk: Trunk) -> SIPOutboundTrunkInfo:
     if trunk.media is not None:
         message.media.CopyFrom(media_config(trunk.media))
     return message
+
+
+def _shown_numbers(trunk: Trunk) -> list[str]:
+    """What stands in From of calls out: our numbers, or the login at carriers that know us by it alone."""
+    if trunk.auth_username and load_pack(trunk.carrier).known("from_user") == THE_LOGIN:
+        return [trunk.auth_username]
+    return [without_separators(number) for number in trunk.numbers]
 
 
 def media_config(media: Media) -> SIPMediaConfig:

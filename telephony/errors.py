@@ -16,6 +16,7 @@ TrunklineError
 ├─ DispatchError        the dispatcher is away or refused
 ├─ DialError            a call out cannot be asked for as it stands
 ├─ LiveKitError         livekit-server refused or did not answer
+├─ TransferError        a caller was not handed over
 ├─ StoreError           the database or the store of recordings refused or did not answer
 ├─ SpeechError          a speech engine failed
 ├─ AssistantError       an assistant's file or tool is wrong
@@ -172,6 +173,32 @@ class LiveKitError(TrunklineError):
         super().__init__(message, field=field, fix=fix, retryable=retryable)
         self.code = code
         self.details: Mapping[str, str] = dict(details or {})
+
+
+class TransferError(TrunklineError):
+    """A caller was not handed over.
+
+    ``outcome`` is one word, such as ``busy``; ``cause`` a sentence for the record; ``sip_status`` the final
+    one, where there was one; ``not_supported`` says that nobody was rung, since the caller's side takes no
+    REFER.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: str,
+        cause: str,
+        sip_status: int | None = None,
+        not_supported: bool = False,
+        field: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message, field=field, fix=fix)
+        self.outcome = outcome
+        self.cause = cause
+        self.sip_status = sip_status
+        self.not_supported = not_supported
 
 
 class StoreError(TrunklineError):

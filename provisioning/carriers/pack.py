@@ -23,6 +23,9 @@ Confidence = Literal["official", "field", "tested", "inferred", "unknown"]
 """official: the carrier's own words · field: somebody's working set-up · tested: run by us on loopback ·
 inferred: our conclusion · unknown: ask."""
 
+THE_LOGIN = "the login"
+"""The value of the fact ``from_user`` at carriers that know a caller by the login alone."""
+
 _FOLDER = Path(__file__).parent
 
 

@@ -86,8 +86,8 @@ class Registration(Section):
     """Domain of the address of record. Default: the registrar."""
     expiry: Duration = Field(default=120.0, ge=30, le=86400)
     """How long a registration is asked for. Default 2m."""
-    keepalive: Duration = Field(default=25.0, ge=5, le=600)
-    """Pause between OPTIONS that keep a NAT binding open. Default 25s."""
+    keepalive: Duration = Field(default=5.0, ge=5, le=600)
+    """Pause between OPTIONS that keep a NAT binding open and notice a registrar that was away. Default 5s."""
 
 
 class Trunk(Section):

@@ -21,8 +21,18 @@ from telephony.agent.caller import Caller, find_caller
 from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
 from telephony.agent.dead_air import DeadAir, follow_caller, interrupt_all
-from telephony.agent.ending import SERVER_LOST, Ending, bridge_hung_up, caller_left, is_meant
+from telephony.agent.ending import (
+    OPERATOR_HUNG_UP,
+    SERVER_LOST,
+    Ending,
+    bridge_hung_up,
+    caller_left,
+    is_meant,
+)
 from telephony.agent.greeting import PreparedSpeech
+from telephony.agent.handover.handover import Handover
+from telephony.agent.handover.left_over import settle_left_over
+from telephony.agent.handover.told import briefing_of
 from telephony.agent.hangup import DRAIN_S, HangUp
 from telephony.agent.journal import Journal, resumed_job
 from telephony.agent.questionnaire import Questionnaire
@@ -31,7 +41,6 @@ from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
 from telephony.agent.session import close_without_waiting, ears_of, phone_session
 from telephony.agent.tools import function_tools
-from telephony.agent.transfer import transfer_caller
 from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.agent.usage import usage_of
 from telephony.assistants.flow import Flow
@@ -39,7 +48,7 @@ from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
 from telephony.clock import LoopClock
-from telephony.errors import LinkError, LiveKitError
+from telephony.errors import LinkError, TransferError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
@@ -53,6 +62,8 @@ if TYPE_CHECKING:
     from livekit.agents.voice import SpeechHandle
 
     from telephony.agent.direct_path import DirectPath
+    from telephony.agent.handover.operator_leg import OperatorLeg
+    from telephony.agent.handover.outcome import TransferKind
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.assistants.turns import FlowState
@@ -129,6 +140,8 @@ class Call:
         self._hanging_up: Ending | None = None
         self._ending: Ending | None = None
         self._handed_over = False
+        self._transferring = False
+        self._fields: dict[str, Any] = {}
         self._room_gone = False
         self._room_away = False
         self._caller_missed = False
@@ -314,6 +327,8 @@ class Call:
         self._desk.caller_number = found.number
         if found.is_telephone:
             self._desk.transfer = self._transfer
+        if self._history is not None and (leg := await settle_left_over(self._ctx, found.identity)):
+            self._hear_operator(leg)
 
     def _begin_record(self, call_id: str, audio_path: str) -> None:
         self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
@@ -551,6 +566,7 @@ class Call:
             self._record.tool(name, arguments, result)
 
     def _on_collected(self, fields: dict[str, Any]) -> None:
+        self._fields.update(fields)
         if self._record is not None:
             self._record.collected(fields)
 
@@ -564,14 +580,48 @@ class Call:
             self.end(Ending("line", "the agent's speech failed"))
 
     async def _transfer(self, target: str) -> None:
-        assert self._caller is not None
-        outcome = "failed"
+        assert self._caller is not None, "only a caller is handed over"
+        assert self._providers is not None, "built first"
+        assert self._session is not None, "and the session with them"
+        if self._transferring:
+            raise TransferError("one is under way", outcome="failed", cause="Another transfer was under way.")
+        self._transferring = True
+        handover = Handover(
+            self._ctx,
+            self._caller.identity,
+            self._assistant.operator,
+            self._providers,
+            number=self._caller.line_number,
+            tell=lambda kind, failure: self._on_transfer(target, kind, failure),
+        )
         try:
-            await transfer_caller(self._ctx, self._caller.identity, target)
-            self._handed_over, outcome = True, "completed"
+            if self._path is not None:
+                # The end of what announced it is still on its way to the telephone.
+                await asyncio.sleep(self._path.drain_s)
+            await handover.run(target, briefing_of(self._assistant, self._desk, self._session, self._fields))
         finally:
-            if self._record is not None:
-                self._record.transferred(target, outcome)
+            self._transferring = False
+        if handover.leg is None:
+            self._handed_over = True
+        else:
+            self._hear_operator(handover.leg)
+
+    def _on_transfer(self, target: str, kind: TransferKind, failure: TransferError | None) -> None:
+        log.info("transfer_tried", kind=kind, outcome=failure.outcome if failure else "completed")
+        if self._record is not None:
+            self._record.transferred(target, kind, failure)
+
+    def _hear_operator(self, leg: OperatorLeg) -> None:
+        """Caller and operator talk in the room: the agent neither speaks nor listens, and sees to the end."""
+        for part in (self._conversation, self._turns, self._dead_air):
+            if part is not None:
+                part.close()
+        if self._session is not None:
+            self._session.input.set_audio_enabled(False)
+            self._session.output.set_audio_enabled(False)
+        leg.on_gone = lambda: self.end(OPERATOR_HUNG_UP)
+        if leg.gone.is_set():
+            leg.on_gone()
 
     async def _give_up(self, session: AgentSession[None], cause: str) -> None:
         """No provider helps the caller any more: a person does, or nobody can."""
@@ -587,7 +637,7 @@ class Call:
             await dead_air.say(self._assistant.rescue.apology).wait_for_playout()
             try:
                 await self._transfer(operator)
-            except LiveKitError as error:
+            except TransferError as error:
                 log.warning("rescue_transfer_failed", reason=str(error))
             else:
                 return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livekit import rtc
 
 from telephony.calls.ids import call_id_from_sip, is_call_id
+from telephony.calls.job_attributes import OPERATOR, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,11 @@ class Caller:
         return self._attributes.get("sip.phoneNumber", "")
 
     @property
+    def line_number(self) -> str:
+        """Our number in this call."""
+        return self._attributes.get("sip.trunkPhoneNumber", "")
+
+    @property
     def has_hung_up(self) -> bool:
         """Whether the bridge says so, which it may before the participant leaves."""
         return self._attributes.get("sip.callStatus") == "hangup"
@@ -65,7 +71,8 @@ async def find_caller(room: rtc.Room, limit_s: float, over: asyncio.Event) -> Ca
     arrived: asyncio.Future[rtc.RemoteParticipant] = asyncio.get_running_loop().create_future()
 
     def look(participant: rtc.RemoteParticipant) -> None:
-        if participant.kind in _KINDS and not arrived.done():
+        is_operator = participant.attributes.get(ROLE) == OPERATOR
+        if participant.kind in _KINDS and not is_operator and not arrived.done():
             arrived.set_result(participant)
 
     room.on("participant_connected", look)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from telephony.agent.questionnaire import Questionnaire
     from telephony.assistants.turns import FlowState
     from telephony.calls.events import EventType
+    from telephony.errors import TransferError
     from telephony.recording.recorder import RecordedFile
     from telephony.spool import EventSpool
 
@@ -142,9 +143,14 @@ class CallRecord:
         else:
             self._spool.emit("dtmf.received", digit=digit)
 
-    def transferred(self, to: str, outcome: str) -> None:
-        """The call was to be handed over."""
-        self._spool.emit("call.transferred", to=to, outcome=outcome, kind="cold")
+    def transferred(self, to: str, kind: str, failure: TransferError | None = None) -> None:
+        """The call was to be handed over; one attempt of one kind, and what it failed of."""
+        told: dict[str, Any] = {"outcome": "completed" if failure is None else failure.outcome}
+        if failure is not None:
+            told["cause"] = failure.cause
+            if failure.sip_status is not None:
+                told["sip_status"] = failure.sip_status
+        self._spool.emit("call.transferred", to=to, kind=kind, ok=failure is None, **told)
 
     def no_more_calls(self, phrase: str, language: str, number: str) -> None:
         """The caller does not want to be called again, and said so by these words."""

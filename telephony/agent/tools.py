@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-TOOL_LIMIT_S = 40.0
-"""Longest a tool may work: as long as an operator's telephone rings, and a little more."""
-
 
 def function_tools(
     assistant: Assistant,
@@ -56,16 +53,17 @@ def _function_tool(
 ) -> llm.RawFunctionTool[Any, Any]:
     async def run(raw_arguments: dict[str, object], context: RunContext[None]) -> str | None:
         if tool.after_speaking:
+            _keep(context)
             await context.wait_for_playout()
         try:
-            async with asyncio.timeout(TOOL_LIMIT_S):
+            async with asyncio.timeout(tool.limit_s):
                 result = await tool.run(desk, raw_arguments)
         except AssistantError as error:
             log.warning("tool_failed", tool=tool.name, reason=str(error))
             on_tool(tool.name, raw_arguments, {"error": error.message})
             raise ToolError(str(error)) from error
         except TimeoutError:
-            log.warning("tool_failed", tool=tool.name, reason=f"no answer within {TOOL_LIMIT_S:g} s")
+            log.warning("tool_failed", tool=tool.name, reason=f"no answer within {tool.limit_s:g} s")
             on_tool(tool.name, raw_arguments, {"error": "timeout"})
             raise ToolError("it took too long") from None
         on_tool(tool.name, raw_arguments, result)
@@ -73,7 +71,18 @@ def _function_tool(
             on_end(context)
             if scripted:
                 return None
+        if result.get("transferred"):
+            # The caller is somebody else's: there is nothing more to say.
+            return None
         return json.dumps(result, ensure_ascii=False)
 
     schema = {"name": tool.name, "description": tool.description, "parameters": tool.schema()}
     return llm.function_tool(run, raw_schema=schema)
+
+
+def _keep(context: RunContext[None]) -> None:
+    """Whoever speaks into what was announced does not cancel it, and hears what became of it."""
+    try:
+        context.disallow_interruptions()
+    except RuntimeError as error:
+        log.info("announcement_interrupted", reason=str(error))

@@ -70,7 +70,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         {"fact": "call.ended", "ended_by": "agent", "sip_status": 200, "duration_s": 45.25},
     ),
     "call.amended": ("record", {"changes": {"quality": _SUMMARY["quality"]}}),
-    "call.transferred": ("job", {"to": "+15550100177", "kind": "cold", "ok": True}),
+    "call.transferred": ("job", {"to": "+15550100177", "kind": "cold", "ok": True, "outcome": "completed"}),
     "agent.started": (
         "job",
         {

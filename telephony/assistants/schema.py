@@ -240,6 +240,26 @@ class Operator(_Part):
 
     transfer_to: str | None = Field(default=None, pattern=r"^(sip:[^\s<>]{1,250}|tel:\+?[0-9]{3,20})$")
     """Where calls are handed over to, ``sip:`` or ``tel:``. Default: nobody can take a call."""
+    mode: Literal["cold", "second_leg", "warm"] = "cold"
+    """cold: the caller's leg is referred (REFER). second_leg: the operator is called into the room, while the
+    caller hears music. warm: the same, and the operator is told of the caller first and agrees. Default:
+    cold."""
+    when_refused: Literal["second_leg", "give_up"] = "second_leg"
+    """Where mode is cold and the carrier takes no REFER. Default second_leg."""
+    trunk: str | None = Field(default=None, min_length=1, max_length=256)
+    """The outbound trunk of the second leg, by name. Default: a sip: address is called at its own host, a
+    number through the only outbound trunk."""
+    ringing_s: int = Field(default=30, ge=5, le=120)
+    """How long the operator's telephone rings, in seconds. Default 30."""
+    briefing: Speech = "I have a caller for you. {about} {fields} To take the call, press 1 or say yes."
+    """What the operator hears in a warm transfer. {about} is what the caller wants, {number} the caller's
+    number, {fields} what the call has brought in so far."""
+    accept_key: Key = "1"
+    """The key with which the operator takes the call. Default 1; "yes" does it too."""
+    decline_key: Key = "2"
+    """The key with which the operator does not. Default 2; "no" does it too."""
+    accept_s: float = Field(default=10.0, ge=2, le=60)
+    """How long the operator may think after the briefing, which is said twice. Default 10 seconds."""
 
 
 FieldType = Literal["text", "number", "integer", "boolean", "date", "time", "phone", "email", "choice"]

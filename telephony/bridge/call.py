@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.caller_hold import CallerHold
 from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
+from telephony.bridge.hold_music import HoldMusic
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
 from telephony.bridge.pin_sounds import PinSounds
@@ -83,6 +85,7 @@ class CallServices:
     recorder: Recorder | None = None
     limits: CallLimits = field(default_factory=CallLimits)
     pin_sounds: PinSounds = field(default_factory=PinSounds.load)
+    hold_music: HoldMusic = field(default_factory=HoldMusic.load)
 
 
 class Call:
@@ -107,6 +110,7 @@ class Call:
         self.on_secret_key: Callable[[str], None] | None = None
         self.handed_over = False
         self.caller = CallerInRoom()
+        self._hold = CallerHold(self)
         self.joined = asyncio.Event()
         """Set once the caller is in the room."""
         self.direct: DirectLine | None = None
@@ -148,6 +152,7 @@ class Call:
         self.caller.on_closed = lambda reason: self.end(ending.by_room(reason))
         self.caller.on_end_call = self._hang_up
         self.caller.remote_headers = self._remote_headers
+        self.caller.on_attributes = self._attributes_changed
         return media
 
     def use_direct(self, direct: DirectLine) -> None:
@@ -160,7 +165,8 @@ class Call:
         direct.link.on_room_wanted = to_owner(media.to_room)
         direct.on_ending = self.end
         direct.on_left = lambda: self._people_changed(self.caller.people())
-        self.caller.on_attributes = lambda: self._listeners_changed(media)
+        direct.on_died = self._hold.let_go
+        direct.others_talk = self._others_talk
 
     def _record_audio(self) -> StereoRecording | None:
         """What goes through the room its job records: there the bridge may be another's."""
@@ -175,7 +181,6 @@ class Call:
             self.direct.close("not needed")
         self.direct = None
         self.media = self._room_audio
-        self.caller.on_attributes = None
 
     def end(self, how: Ending) -> None:
         """End the call; only the first reason counts."""
@@ -224,6 +229,7 @@ class Call:
         self._watch.start(self._with_agent(self.caller.people()))
         self._come_back_when_lost(self._watch)
         self._held(self.agreement is not None and self.agreement.is_held)
+        self._hold.follow()
         self._workers += [
             tasks.create_task(self._become_active()),
             tasks.create_task(self._tell_quality()),
@@ -276,6 +282,7 @@ class Call:
 
     async def release(self, *, says_bye: bool) -> None:
         """Let go of phone, room and port; bounded by about ten seconds, whatever the others do."""
+        self._hold.close()
         if self._watch is not None:
             self._watch.close()
         if self._keeper is not None:
@@ -360,6 +367,7 @@ class Call:
     def part(self, how: Ending) -> None:
         """End the call, after the goodbye where there is one to be heard."""
         if self.session is not None and self.direct is not None and self.direct.has_agent:
+            self._hold.let_go()
             self.direct.part(how)
         else:
             self.end(how)
@@ -377,6 +385,21 @@ class Call:
         if self.direct is None or not self.direct.has_agent:
             return people
         return replace(people, agents=max(1, people.agents))
+
+    def _others_talk(self) -> bool:
+        """Whether a person is on the line with the caller, such as an operator."""
+        people = self.caller.people()
+        return bool(people.sip and people.audible) and not self._hold.is_held
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the phone and its audio path hear each other."""
+        return self._watch is not None
+
+    def _attributes_changed(self) -> None:
+        if isinstance(self.media, DirectMedia):
+            self._listeners_changed(self.media)
+        self._hold.follow()
 
     def _listeners_changed(self, media: DirectMedia) -> None:
         caller = self.caller

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from telephony.bridge.bus import RedisAddress
 from telephony.bridge.limits import Caps
-from telephony.bridge.register import Account
+from telephony.bridge.register import KEEPALIVE_S, Account
 from telephony.errors import ConfigError, SipParseError
 from telephony.sip.session_timer import MIN_SE_S
 from telephony.sip.uri import SipUri
@@ -113,8 +113,8 @@ class RegistrationSection(_Section):
     domain: str = ""
     """Of the address of record; default: the registrar's host."""
     expiry: Duration = Field(default=600.0, ge=30, le=86400)
-    keepalive: Duration = Field(default=25.0, ge=5, le=600)
-    """Between OPTIONS, which keep a NAT's binding open."""
+    keepalive: Duration = Field(default=KEEPALIVE_S, ge=5, le=600)
+    """Between OPTIONS, which keep a NAT's binding open and notice a registrar that was away."""
     transport: Literal["udp", "tcp"] = "udp"
     name: str = ""
     """For log and metrics; default: the login."""
@@ -202,6 +202,8 @@ class BridgeConfig(_Section):
     refuse_status: int = Field(default=503, ge=400, le=699)
     """The SIP status for a call that no agent takes."""
     pin: PinSection = PinSection()
+    hold_music: Path | None = None
+    """A WAV file for callers whom the agent puts on hold, in place of the bridge's own tune."""
     early_media: bool = False
     """Let the room of a call of ours hear what the carrier plays before the answer; livekit-sip drops it."""
     server_loss_timeout: Duration = Field(default=10.0, ge=0)

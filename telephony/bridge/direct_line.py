@@ -62,6 +62,8 @@ class DirectLine:
         on_failed: before the answer: nobody will come any more.
         on_left: after the answer: the job left of its own will, and the call is nobody's.
         on_ending: the call cannot go on.
+        on_died: after the answer: the job is gone against its will, before anything is done about it.
+        others_talk: whether the caller has somebody else to talk to, so that a dead job is not replaced.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class DirectLine:
         self.on_failed: Callable[[], None] | None = None
         self.on_left: Callable[[], None] | None = None
         self.on_ending: Callable[[Ending], None] | None = None
+        self.on_died: Callable[[], None] | None = None
+        self.others_talk: Callable[[], bool] = lambda: False
         self._clock = clock
         self._dispatcher = dispatcher
         self._order = order
@@ -191,7 +195,12 @@ class DirectLine:
         if not self._answered:
             if self.on_here is not None:
                 self.on_here(False)
-        elif not died:
+            return
+        # Asked first: with the job's death a hold ends, and an operator who was being told is no help yet.
+        goes_on = self.others_talk()
+        if died and self.on_died is not None:
+            self.on_died()
+        if not died or goes_on:
             self._left = True
             if self.on_left is not None:
                 self.on_left()

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_LOOK_FOR_ROOM_S = 0.3
+
 
 class InboundCall:
     """One INVITE that was not refused at the door.
@@ -290,11 +292,31 @@ class InboundCall:
         self._wait.watch_room()
         creating = tasks.create_task(self._services.rooms.create(self._dispatch))
         self._entry.begin(tasks, self._connect(self._token()))
-        has_entered = await self._entry.entered()
-        creating.cancel()
+        deleted = tasks.create_task(self._until_deleted(creating))
+        has_entered = await self._entry.entered(deleted)
+        is_deleted = deleted.done() or (has_entered and await self._is_another_room(creating))
+        for task in (deleted, creating):
+            task.cancel()
+        if is_deleted:
+            return refusal.room_closed(ending.ROOM_DELETED)
         if not has_entered:
             return refusal.room_failed(f"livekit-server did not answer within {JOIN_TIMEOUT_S:.0f} s")
         return self._entry.failure
+
+    async def _until_deleted(self, creating: asyncio.Task[str]) -> None:
+        """While it is joined: the SDK notices only after seconds that the room is gone, or makes one."""
+        made = await creating
+        while made:
+            await asyncio.sleep(_LOOK_FOR_ROOM_S)
+            if await self._services.rooms.sid(self._dispatch.room_name) not in (made, None):
+                return
+        await asyncio.Event().wait()
+
+    async def _is_another_room(self, creating: asyncio.Task[str]) -> bool:
+        """Whether the room that was made for the call was deleted, and joining has made another one."""
+        if self._entry.failure is not None or not creating.done() or not (made := creating.result()):
+            return False
+        return await self._call.caller.sid() not in (made, "")
 
     async def _connect(self, token: str) -> Refusal | None:
         url = self._dispatch.ws_url or self._services.rooms.url

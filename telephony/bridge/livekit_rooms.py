@@ -78,18 +78,31 @@ class LiveKitRooms:
             token = token.with_room_config(dispatch.room_config)
         return token.to_jwt()
 
-    async def create(self, dispatch: Dispatch) -> None:
+    async def create(self, dispatch: Dispatch) -> str:
         """Make the call's room as its rule says; a failure is logged, since joining makes it too.
 
         The server sends for the agents when a room is made: this call is there 20 to 40 ms before the SDK's
         connection is.
+
+        Returns:
+            The room's sid; empty where it was not made here.
         """
         if dispatch.token:
-            return
+            return ""
         try:
-            await self._rooms.create_room(room_request(dispatch))
+            return str((await self._rooms.create_room(room_request(dispatch))).sid)
         except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
             log.info("room_not_created_ahead", room=dispatch.room_name, reason=type(error).__name__)
+            return ""
+
+    async def sid(self, room_name: str) -> str | None:
+        """The sid of a room; empty where there is none, None where the server does not say."""
+        try:
+            listed = await self._rooms.list_rooms(api.ListRoomsRequest(names=[room_name]))
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            log.info("room_not_listed", room=room_name, reason=type(error).__name__)
+            return None
+        return str(listed.rooms[0].sid) if listed.rooms else ""
 
     async def people(self, room_name: str, *, but: str) -> People:
         """Who is in a room, as the server knows it; nobody if it does not say.

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+KEEPALIVE_S = 5.0
+"""Between OPTIONS: no outage that lasts longer goes unnoticed."""
+
 _GIVE_BACK_S = 2.0
 _DEAF_TO_OPTIONS = 2
 _REPEATED_S = 0.5
@@ -60,7 +63,7 @@ class Account:
     domain: str = ""
     number: str = ""
     expiry_s: int = 600
-    keepalive_s: float = 25.0
+    keepalive_s: float = KEEPALIVE_S
 
     @property
     def address(self) -> NameAddr:

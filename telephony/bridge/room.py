@@ -184,6 +184,14 @@ class CallerInRoom:
             raise LiveKitError("the caller is not in the room")
         return self._room
 
+    async def sid(self) -> str:
+        """The room's sid; empty where the server does not say it in time."""
+        try:
+            async with asyncio.timeout(_IO_TIMEOUT_S):
+                return str(await self.room.sid)
+        except (TimeoutError, LiveKitError):
+            return ""
+
     @property
     def attributes(self) -> dict[str, str]:
         """The caller's attributes as they are now; empty outside the room."""

@@ -7,13 +7,12 @@ given up half made would leave a participant in the room, and the SDK in a state
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import Any
 
     from telephony.bridge.record import CallRecord
 
@@ -52,11 +51,17 @@ class RoomEntry(Generic[Failure]):
                 lambda task: on_done(None if task.cancelled() or task.exception() else task.result())
             )
 
-    async def entered(self) -> bool:
-        """Wait until joining has ended, well or badly; False where livekit-server took too long."""
-        assert self._joining is not None, "begun before"
-        done, _ = await asyncio.wait({self._joining}, timeout=JOIN_TIMEOUT_S)
-        return bool(done)
+    async def entered(self, unless: asyncio.Task[None] | None = None) -> bool:
+        """Wait until joining has ended, well or badly; False where livekit-server took too long.
+
+        Args:
+            unless: its end makes joining vain, and ends the wait.
+        """
+        joining = self._joining
+        assert joining is not None, "begun before"
+        waited: set[asyncio.Task[Any]] = {joining} if unless is None else {joining, unless}
+        await asyncio.wait(waited, timeout=JOIN_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        return joining.done()
 
     @property
     def failure(self) -> Failure | None:

@@ -20,6 +20,7 @@ from telephony.bridge.bus import RedisBus
 from telephony.bridge.call import CallServices
 from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
+from telephony.bridge.hold_music import HoldMusic
 from telephony.bridge.inbound import InboundCall
 from telephony.bridge.io_service import SERVICE, IoService
 from telephony.bridge.limits import CallLimits
@@ -145,6 +146,7 @@ class BridgeService:
                 self._recorder,
                 self._limits,
                 PinSounds.load(config.pin.prompt, config.pin.wrong),
+                HoldMusic.load(config.hold_music),
             )
             await _warm_up()
             self._media.start()

@@ -146,7 +146,7 @@ class Transfers:
         until = self._clock.now() + ringing_s
         response = await session.request("REFER", lines)
         if response.status >= 300:
-            return _failed(response.status, response.reason)
+            return _failed(response.status, response.reason, why="REFER refused, ")
         # From now on the phone may hang up, since it is somebody else's.
         call.handed_over = True
         waiting = asyncio.create_task(self._notified.wait(self._clock, max(0.0, until - self._clock.now())))
@@ -202,9 +202,9 @@ def _address(target: str) -> str:
     return str(uri)
 
 
-def _failed(status: int, phrase: str) -> BusError:
+def _failed(status: int, phrase: str, *, why: str = "") -> BusError:
     return BusError(
-        f"call transfer failed: sip status {status}: {phrase}",
+        f"call transfer failed: {why}sip status {status}: {phrase}",
         code=psrpc_code(status),
         sip_status=(status, phrase),
     )

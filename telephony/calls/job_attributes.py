@@ -19,3 +19,18 @@ DEATHS: Final = "trunkline.deaths"
 AUDIO_PATH: Final = "trunkline.audio_path"
 """An attribute of the caller's participant: ``room`` where a direct call has moved to the room's audio, or
 is told to by the server API."""
+
+HOLD: Final = "trunkline.hold"
+"""An attribute of the caller's participant, set by the server API: ``music`` puts the phone on hold."""
+
+HOLD_MUSIC: Final = "music"
+"""The value of ``HOLD``, and of ``HELD``."""
+
+HELD: Final = "trunkline.held"
+"""An attribute of the caller's participant: ``music`` while the bridge plays it to the phone."""
+
+ROLE: Final = "trunkline.role"
+"""An attribute of a participant that is not the caller: ``operator`` is the person a call is handed to."""
+
+OPERATOR: Final = "operator"
+"""The value of ``ROLE``."""

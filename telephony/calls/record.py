@@ -225,7 +225,7 @@ def _fields(event: Event, _at: str) -> dict[str, Any]:
 
 
 def _transfer(event: Event, _at: str) -> dict[str, Any]:
-    names = ("to", "kind", "ok", "sip_status", "cause")
+    names = ("to", "kind", "ok", "outcome", "sip_status", "cause")
     return {"transfer": {name: event.data[name] for name in names if name in event.data}}
 
 

@@ -176,11 +176,16 @@ class CallAmended(EventData):
 
 
 class CallTransferred(EventData):
-    """The caller was handed over, or the attempt failed."""
+    """The caller was handed over, or the attempt failed; one event for each attempt."""
 
     to: Text | None = None
     kind: Literal["cold", "warm", "second_leg"] | None = None
+    """cold: by REFER. second_leg: the operator was called into the room. warm: and told of the caller."""
     ok: bool | None = None
+    outcome: (
+        Literal["completed", "busy", "no_answer", "refused", "declined", "unreachable", "abandoned", "failed"]
+        | None
+    ) = None
     sip_status: SipStatus | None = None
     cause: Text | None = None
 

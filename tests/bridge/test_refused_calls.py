@@ -271,3 +271,20 @@ async def _is_answered(line: TestLine, phone: Phone) -> bool:
     except rtc.ConnectError:
         await asyncio.sleep(0.5)
         return False
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.03, 0.1])
+async def test_a_room_deleted_while_it_is_being_joined_is_486(
+    line: TestLine, phone: Phone, wait_s: float
+) -> None:
+    """At whatever moment: the caller is told within three seconds, and no room is left."""
+    await line.provision()
+    call = await phone.call(line.number, line.port)
+    await line.room_appears()
+    await asyncio.sleep(wait_s)
+    deleted_at = phone.clock.now()
+    await line.api.room.delete_room(api.DeleteRoomRequest(room=line.room_name))
+    assert (await call.final()).status == 486
+    assert phone.clock.now() - deleted_at < 3.0
+    assert (await line.ended(timeout_s=20))["data"]["field"] == "room"
+    assert line.room_name not in await line.rooms()

@@ -128,9 +128,23 @@ async def test_after_a_short_outage_it_is_back_within_five_seconds(outage_s: flo
         assert line.registrar.bound
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 1.1, 2.3, 3.4, 4.6])
+async def test_no_outage_longer_than_the_pause_between_options_goes_unnoticed(phase_s: float) -> None:
+    """At whatever moment a registrar is away for 5.5 s and forgets us: 5 s after its return we are back."""
+    async with a_line(expiry_s=3600) as line:
+        await line.network.run(20 + phase_s)
+        line.go_away()
+        line.registrar.restart()
+        await line.network.run(5.5)
+        line.go_away(False)
+        await line.network.run(5.0)
+        assert line.registrar.bound
+        assert line.registration.registered
+
+
 async def test_an_outage_that_ends_while_options_are_repeated_is_noticed() -> None:
     """They are answered in the end, by a registrar that has forgotten us: one REGISTER follows."""
-    async with a_line(expiry_s=600) as line:
+    async with a_line(expiry_s=600, keepalive_s=25.0) as line:
         await line.network.run(23)
         line.go_away()
         line.registrar.restart()
@@ -203,7 +217,7 @@ async def test_a_registrar_that_is_deaf_to_options_is_not_taken_for_lost() -> No
 
 async def test_the_path_is_kept_open() -> None:
     """OPTIONS go out at the pace that is set."""
-    async with a_line(expiry_s=600) as line:
+    async with a_line(expiry_s=600, keepalive_s=25.0) as line:
         await line.network.run(105)
         assert line.registrar.options == 4
 

@@ -34,7 +34,7 @@ def test_a_line_needs_registrar_login_and_password() -> None:
     account = section.to_account()
     assert str(account.registrar) == "sip:sip.carrier.example:5070"
     assert str(account.address) == "<sip:0053000@sip.carrier.example>"
-    assert (account.name, account.expiry_s, account.keepalive_s) == ("0053000", 600, 25.0)
+    assert (account.name, account.expiry_s, account.keepalive_s) == ("0053000", 600, 5.0)
     assert "secret" not in repr(section)
 
 

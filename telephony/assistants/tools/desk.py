@@ -35,6 +35,7 @@ class Desk:
         caller_number: the caller's number; empty when it is withheld.
         transfer: hands the caller over to an address, returns when the other side has taken
             the call and raises when it has not; None where the line cannot transfer.
+        about: what the caller wants, for whoever the call is handed to.
         hang_up: ends the call once what is being said has been heard.
         collected: told what the call has brought in, as names and values.
         refuse_recording: told that the caller does not want to be recorded.
@@ -47,6 +48,7 @@ class Desk:
     call_id: str = ""
     caller_number: str = ""
     transfer: Callable[[str], Awaitable[None]] | None = None
+    about: str = ""
     hang_up: Callable[[], None] = lambda: None
     collected: Callable[[dict[str, Any]], None] = lambda fields: None
     refuse_recording: Callable[[], None] = lambda: None

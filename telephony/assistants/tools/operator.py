@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
-from telephony.errors import TrunklineError
+from pydantic import Field
+
+from telephony.errors import TransferError, TrunklineError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
@@ -14,27 +16,39 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_WHY: Final = {
+    "busy": "the line is busy at the moment",
+    "no_answer": "nobody answers at the moment",
+}
+_NOBODY: Final = "nobody can take your call at the moment"
 
-async def transfer_to_operator(desk: Desk) -> Result:
+
+async def transfer_to_operator(
+    desk: Desk,
+    about: Annotated[
+        str,
+        Field(
+            max_length=400,
+            description="What the caller wants, in one sentence for the person who takes over.",
+        ),
+    ] = "",
+) -> Result:
     """Hand the caller over to a person. If nobody can take the call, a call back is noted instead."""
-    target = desk.assistant.operator.transfer_to
+    target, reason = desk.assistant.operator.transfer_to, ""
     if target is not None and desk.transfer is not None:
+        desk.about = about
         try:
             await desk.transfer(target)
         except TrunklineError as error:
             log.warning("transfer_failed", call_id=desk.call_id, reason=str(error))
+            reason = error.outcome if isinstance(error, TransferError) else "failed"
         else:
             return {"transferred": True, "text": "You are being connected."}
+    told = {"transferred": False} | ({"reason": reason} if reason else {})
+    why = _WHY.get(reason, _NOBODY)
     if not desk.caller_number:
-        return {
-            "transferred": False,
-            "callback": False,
-            "text": "I am sorry, nobody can take your call at the moment, and I cannot see your number.",
-        }
+        text = f"I am sorry, {why}, and I cannot see your number."
+        return {**told, "callback": False, "text": text}
     await asyncio.to_thread(desk.callbacks.note, desk.caller_number, desk.now(), call_id=desk.call_id)
     desk.collected({"callback": True})
-    return {
-        "transferred": False,
-        "callback": True,
-        "text": "I am sorry, nobody can take your call at the moment. The operator will call you back.",
-    }
+    return {**told, "callback": True, "text": f"I am sorry, {why}. The operator will call you back."}
