@@ -95,10 +95,10 @@ class Backchannels:
 
     def _is_scrap(self, words: Words, evidence: Evidence) -> bool:
         """Whether what was recognised is a part of a phrase, or too little to be a message."""
-        if not words or self._message.intersection(words) or made_of(words, self._phrases.answers):
-            return False
         if any(self._is_backchannel(words[:at] + words[at + 1 :]) for at in self._weightless_at(words)):
             return True
+        if not words or self._message.intersection(words) or made_of(words, self._phrases.answers):
+            return False
         if any(words in (phrase[: len(words)], phrase[-len(words) :]) for phrase in self._several):
             # The rest of it may be late, and is waited for as long as any.
             return evidence.final
