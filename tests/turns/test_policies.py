@@ -201,6 +201,14 @@ def test_a_key_takes_the_floor() -> None:
         (Evidence(words="oh who", sound_s=0.5, silence_s=0.3), "yield", "minimum_speech"),
         (Evidence(words="okay operator", sound_s=0.8, silence_s=0.3), "yield", "minimum_speech"),
         (Evidence(words="me", sound_s=0.5, silence_s=0.3), "yield", "minimum_speech"),
+        (Evidence(words="cold", sound_s=0.4, silence_s=0.3), "resume", "backchannels"),
+        (Evidence(words="cold", sound_s=0.4), "wait", "minimum_speech"),
+        (Evidence(words="cold", sound_s=0.8, silence_s=0.3), "yield", "minimum_speech"),
+        (Evidence(words="cold", sound_s=0.4, silence_s=0.3, question="open"), "yield", "minimum_speech"),
+        (Evidence(words="shop", sound_s=0.4, silence_s=0.3, final=True), "yield", "minimum_speech"),
+        (Evidence(words="sounds", sound_s=0.4, silence_s=0.3, final=True), "resume", "backchannels"),
+        (Evidence(words="oh thanks I see", sound_s=0.8, silence_s=0.3), "resume", "backchannels"),
+        (Evidence(words="oh Friday I see", sound_s=0.8, silence_s=0.3), "yield", "minimum_speech"),
     ],
 )
 def test_without_words_time_and_loudness_decide(evidence: Evidence, action: str, policy: str) -> None:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 _SHORT = 3
 """Words; in a longer text nothing is forgiven."""
 
+_FEW = 2
+"""Words; short ones are no message by themselves, three of them may be one."""
+
+_BRIEF_S = 0.6
+"""Sound; a short word that takes longer is another that was misheard, and may be a stop."""
+
 _SHORT_WORD = 4
 """Letters; a longer word carries a message."""
 
@@ -26,8 +32,9 @@ class Backchannels:
 
     Recognisers err most where there is least to go by. Unless a question is pending, in an utterance of up to
     three words one that is a letter off is taken for the backchannel it sounds like, most of a phrase for the
-    whole, and beside a backchannel small words, or one short word, are no message. None of that holds for
-    words that say much, or sound like a stop, and none for two words at once.
+    whole, and beside a backchannel small words, or one short word, are no message; nor is a word of no weight
+    within a phrase, nor the beginning or the end of one by itself, nor one or two short words on no list,
+    briefly said. None of that holds for words that say much, or sound like a stop.
 
     Args:
         settle_s: that moment.
@@ -43,6 +50,8 @@ class Backchannels:
         self._single = sorted(phrase[0] for phrase in phrases.backchannels if len(phrase) == 1)
         self._in_stop = {word for phrase in phrases.stop for word in phrase}
         self._message = {word for phrase in phrases.weighty for word in phrase} | self._in_stop
+        light = phrases.small | phrases.backchannels
+        self._light = {phrase[0] for phrase in light if len(phrase) == 1} - self._message
         others = (
             phrases.stop,
             phrases.hold,
@@ -55,7 +64,9 @@ class Backchannels:
 
     def consider(self, evidence: Evidence) -> Decision | None:
         words = words_of(evidence.words)
-        if not self._is_backchannel(words) and (evidence.question is not None or not self._may_be(words)):
+        if not self._is_backchannel(words) and (
+            evidence.question is not None or not (self._may_be(words) or self._is_scrap(words, evidence))
+        ):
             return None
         if not evidence.final and evidence.silence_s < self._settle_s:
             return Decision("wait", self.name, "it may go on")
@@ -81,6 +92,23 @@ class Backchannels:
             return True
         # One word may have been misheard, not two.
         return not changed and (self._is_slip(rest) or self._is_nearly_a_phrase(words))
+
+    def _is_scrap(self, words: Words, evidence: Evidence) -> bool:
+        """Whether what was recognised is a part of a phrase, or too little to be a message."""
+        if any(self._is_backchannel(words[:at] + words[at + 1 :]) for at in self._weightless_at(words)):
+            return True
+        if not words or self._message.intersection(words) or made_of(words, self._phrases.answers):
+            return False
+        if any(words in (phrase[: len(words)], phrase[-len(words) :]) for phrase in self._several):
+            # The rest of it may be late, and is waited for as long as any.
+            return evidence.final
+        if evidence.sound_s > _BRIEF_S or not (evidence.final or evidence.silence_s >= self._settle_s):
+            return False
+        return len(words) <= _FEW and all(word in self._light or self._is_slip((word,)) for word in words)
+
+    def _weightless_at(self, words: Words) -> list[int]:
+        """Where a word stands that may have been added to a phrase."""
+        return [at for at, word in enumerate(words) if word in self._light] if len(words) > _FEW else []
 
     def _sounds_like(self, word: str) -> str:
         if word in self._known:
