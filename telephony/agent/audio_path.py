@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
+from telephony.agent.dialled import dials_out
 from telephony.agent.direct_path import DirectPath
 from telephony.agent.hangup import DRAIN_S
 from telephony.agent.journal import resumed_job
-from telephony.agent.offered_line import dials_out, offered_link
+from telephony.agent.offered_line import offered_link
 from telephony.agent.room_voice import RoomVoice
 from telephony.calls import job_attributes
 
@@ -45,6 +46,7 @@ class RoomPath:
         call_id: the call's, where the way knows it before the room does.
         answered: whether the call was answered, as far as the way knows.
         on_key: a key of the telephone, where the way brings them; else they come through the room.
+        on_answered: the call was answered, where the way brings that; else it is an attribute in the room.
         on_hung_up: the call is over, with the bridge's word for why.
         on_lost: the bridge is gone without a word; the call, if it lives, has another job.
     """
@@ -60,6 +62,7 @@ class RoomPath:
         self.options = options
         self._voice = voice
         self.on_key: Callable[[str], None] | None = None
+        self.on_answered: Callable[[], None] | None = None
         self.on_hung_up: Callable[[str], None] | None = None
         self.on_lost: Callable[[], None] | None = None
 

@@ -12,15 +12,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, RunContext, utils
+from livekit.agents import NOT_GIVEN, Agent, RunContext, utils
 from livekit.agents.voice.events import CloseEvent, CloseReason
 
+from telephony.agent.answering import Answering
 from telephony.agent.aside import AsideOutput
 from telephony.agent.audio_path import RoomPath, attach
+from telephony.agent.callee import Callee
 from telephony.agent.caller import Caller, find_caller
 from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
 from telephony.agent.dead_air import DeadAir, follow_caller, interrupt_all
+from telephony.agent.dialled import dials_out, presses_keys
 from telephony.agent.ending import (
     OPERATOR_HUNG_UP,
     SERVER_LOST,
@@ -56,9 +59,9 @@ from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine
 
-    from livekit.agents import AgentSession, JobContext, llm
+    from livekit.agents import AgentSession, JobContext, ModelSettings, llm, stt
     from livekit.agents.voice import SpeechHandle
 
     from telephony.agent.direct_path import DirectPath
@@ -77,11 +80,16 @@ GO_ON = "The line was interrupted for a moment. Go on where you were, without gr
 
 CALLER_WAIT_S = 10.0
 """How long a job waits for its caller to be in the room."""
+CALLEE_WAIT_S = 60.0
+"""The same in a call that is dialled: the job is there before the phone is."""
 SERVER_AWAY_S = 15.0
 """How long livekit-server may be away from a call that goes through its room."""
 
 CALLER_BACK_S = 3.0
 """How long a caller whose connection was lost may be away while ours is whole."""
+
+_NO_MODELS = ("offline", "timed")
+"""Of them nobody can be asked who answered a call."""
 
 _LOOK_S = 0.1
 _CLOSE_S = 1.0
@@ -90,12 +98,33 @@ _CLOSE_S = 1.0
 class PhoneAgent(TurnTakingAgent):
     """An agent that says when it can talk and listen."""
 
-    def __init__(self, turns: TurnTaking, entered: Callable[[], Awaitable[None]], **options: Any) -> None:
+    def __init__(
+        self,
+        turns: TurnTaking,
+        entered: Callable[[], Awaitable[None]],
+        answering: Answering | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(turns, **options)
         self._entered = entered
+        self._answering = answering
 
     async def on_enter(self) -> None:
         await self._entered()
+
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[stt.SpeechEvent, None]:
+        """Words of whoever answers are evidence before they are a conversation's."""
+        answering = self._answering
+        if answering is None:
+            words: AsyncIterable[stt.SpeechEvent] = Agent.default.stt_node(self, audio, model_settings)
+        else:
+            words = answering.recognised(
+                lambda line: Agent.default.stt_node(self, line, model_settings), audio
+            )
+        async for event in self._turns.hear(words):
+            yield event
 
 
 class Call:
@@ -128,6 +157,7 @@ class Call:
         self._turns: TurnTaking | None = None
         self._dead_air: DeadAir | None = None
         self._greeting: PreparedSpeech | None = None
+        self._answering: Answering | None = None
         self._path: RoomPath | DirectPath | None = None
         self._journal = Journal(settings.journals, ctx.job.id)
         self._history: llm.ChatContext | None = None
@@ -170,11 +200,14 @@ class Call:
         if isinstance(self._providers.llm, DialogueLlm):
             self._providers.llm.follow(session)
         self._take_over(session)
+        if self._history is None:
+            self._answering = self._dialled(session, turns, self._conversation, self._providers)
         path = self._path = await self._attach(session)
         self._watch(session, self._providers)
         agent = PhoneAgent(
             turns,
             self._enter,
+            self._answering,
             instructions=self._assistant.instructions,
             tools=self._tools(),
             chat_ctx=self._history or NOT_GIVEN,
@@ -192,8 +225,12 @@ class Call:
             return
         if not path.greets_early:
             self._record_room()
-            self._speak_first()
-        self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+            self._open_talk()
+        if self._answering is None:
+            self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+        else:
+            self._answering.listen(session)
+            self._spawn(self._answering.lead())
         self._spawn(self._keep_clips(path))
         await self._await_caller()
 
@@ -223,6 +260,10 @@ class Call:
             # The call is over, or another job's; so is its room.
             self._room_gone = True
             raise
+        if self._answering is not None:
+            self._answering.listen(session)
+            if not presses_keys(self._ctx.job.metadata):
+                path.on_answered = self._answering.answered
         path.on_key = self._press
         path.on_hung_up = self._on_hung_up
         path.on_lost = self._on_superseded
@@ -236,6 +277,30 @@ class Call:
             self._turns.attach(self._session)
         self._path.ready()
         if self._path.greets_early:
+            self._open_talk()
+
+    def _dialled(
+        self, session: AgentSession[None], turns: TurnTaking, talk: Conversation, providers: Providers
+    ) -> Answering | None:
+        """What leads a call that is dialled until there is somebody to talk to."""
+        if not dials_out(self._ctx.job.metadata):
+            return None
+        callee = Callee(
+            session,
+            talk,
+            turns,
+            lambda: self._record,
+            self._speak_first,
+            lambda ending: self._hang_up(ending, None),
+            self._settings.line.agent.max_call_duration,
+        )
+        asked = self._settings.line.speech.llm.provider not in _NO_MODELS
+        model = providers.llm if asked else None
+        return Answering.of(self._ctx.job.metadata, self._assistant, callee, model=model)
+
+    def _open_talk(self) -> None:
+        """Speak first, unless the called party is to be heard first."""
+        if self._answering is None or self._answering.at_once:
             self._speak_first()
 
     def _speak_first(self) -> None:
@@ -288,7 +353,7 @@ class Call:
         self._over.set()
         if self._conversation is not None:
             self._conversation.close()
-        outcome = "answered" if self._was_answered else "abandoned"
+        outcome = self._outcome()
         await self._end_recording()
         if not self._superseded:
             self._journal.remove()
@@ -300,6 +365,8 @@ class Call:
             await self._path.leave()
         await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
+        if self._answering is not None:
+            await self._answering.aclose()
         if self._dead_air is not None:
             await self._dead_air.aclose()
         if self._greeting is not None:
@@ -311,14 +378,23 @@ class Call:
             except Exception as error:
                 log.warning("providers_not_closed", reason=str(error) or type(error).__name__)
 
+    def _outcome(self) -> str | None:
+        """What became of the call; None where others know better why nobody answered our own."""
+        if self._was_answered:
+            return "answered"
+        return None if dials_out(self._ctx.job.metadata) else "abandoned"
+
     # The caller
 
     async def _await_caller(self) -> None:
-        found = await find_caller(self._ctx.room, CALLER_WAIT_S, self._over)
+        dialled = dials_out(self._ctx.job.metadata)
+        limit_s = CALLEE_WAIT_S if dialled else CALLER_WAIT_S
+        found = await find_caller(self._ctx.room, limit_s, self._over, telephone=dialled)
         if found is None:
             if not self._over.is_set():
-                log.info("caller_never_arrived", waited_s=CALLER_WAIT_S)
-                self.end(Ending("caller", "the caller never arrived"))
+                log.info("caller_never_arrived", waited_s=limit_s)
+                never = Ending("line", "the call was never dialled")
+                self.end(never if dialled else Ending("caller", "the caller never arrived"))
             return
         self._caller = found
         if self._record is None:
@@ -329,6 +405,8 @@ class Call:
             self._desk.transfer = self._transfer
         if self._history is not None and (leg := await settle_left_over(self._ctx, found.identity)):
             self._hear_operator(leg)
+        if found.answered and self._answering is not None:
+            self._answering.answered()
 
     def _begin_record(self, call_id: str, audio_path: str) -> None:
         self._ctx.log_context_fields = {**self._ctx.log_context_fields, "call_id": call_id}
@@ -497,6 +575,8 @@ class Call:
         if self._caller is None or participant.identity != self._caller.identity:
             return
         self._caller.update(changed)
+        if self._caller.answered and self._answering is not None:
+            self._answering.answered()
         if self._caller.has_hung_up:
             self.end(caller_left(rtc.DisconnectReason.CLIENT_INITIATED, handed_over=self._handed_over))
 

@@ -66,13 +66,20 @@ class Caller:
             return "call_" + re.sub(r"[^0-9A-Za-z]", "", job_id)[:64].rjust(6, "0")
 
 
-async def find_caller(room: rtc.Room, limit_s: float, over: asyncio.Event) -> Caller | None:
-    """Wait for the caller to be in the room; None when nobody came in time, or the call is over."""
+async def find_caller(
+    room: rtc.Room, limit_s: float, over: asyncio.Event, *, telephone: bool = False
+) -> Caller | None:
+    """Wait for the caller to be in the room; None when nobody came in time, or the call is over.
+
+    Args:
+        telephone: whether only a telephone can be meant.
+    """
+    kinds = {rtc.ParticipantKind.PARTICIPANT_KIND_SIP} if telephone else _KINDS
     arrived: asyncio.Future[rtc.RemoteParticipant] = asyncio.get_running_loop().create_future()
 
     def look(participant: rtc.RemoteParticipant) -> None:
         is_operator = participant.attributes.get(ROLE) == OPERATOR
-        if participant.kind in _KINDS and not is_operator and not arrived.done():
+        if participant.kind in kinds and not is_operator and not arrived.done():
             arrived.set_result(participant)
 
     room.on("participant_connected", look)

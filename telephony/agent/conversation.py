@@ -93,10 +93,16 @@ class Conversation:
         self._keypad = Keypad(LoopClock(self._loop), self._keys_expected, self._on_keys, self._key_rules)
         self._time_limit: asyncio.TimerHandle | None = None
         self._closed = False
+        self._waiting = False
         session.on("user_state_changed", self._on_user_state)
         session.on("user_input_transcribed", self._on_transcript)
         session.on("user_transcription_timeout", self._on_no_transcript)
         session.on("conversation_item_added", self._on_item)
+
+    def wait(self, waiting: bool = True) -> None:
+        """Nobody is there to talk to yet, or any more: neither silence nor keys mean anything."""
+        self._waiting = waiting
+        self._heard()
 
     def limit_time(self, seconds: float) -> None:
         """Say goodbye when the call has lasted this long from now."""
@@ -104,7 +110,7 @@ class Conversation:
 
     def press(self, key: str) -> None:
         """The caller pressed a key: the agent stops speaking, and the key is a turn of the caller's."""
-        if self._closed:
+        if self._closed or self._waiting:
             return
         self._heard()
         if self._turns is not None:
@@ -131,7 +137,7 @@ class Conversation:
     def _on_user_state(self, event: UserStateChangedEvent) -> None:
         if event.new_state != "away" or self._closed:
             return
-        if self._held is not None:
+        if self._held is not None or self._waiting:
             self._session.reset_away_timer()
             return
         if self._loop.time() < self._patient_until:

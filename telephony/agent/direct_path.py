@@ -44,11 +44,13 @@ class DirectPath:
     ) -> None:
         self.options = options
         self.on_key: Callable[[str], None] | None = None
+        self.on_answered: Callable[[], None] | None = None
         self.on_hung_up: Callable[[str], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         self._end = end
         self._joining = joining
         end.on_key = lambda key: _tell(self.on_key, key)
+        end.on_answered = lambda: self.on_answered() if self.on_answered is not None else None
         end.on_hung_up = lambda cause: _tell(self.on_hung_up, cause)
         end.on_lost = lambda: self.on_lost() if self.on_lost is not None else None
         end.on_room_ready = self._move

@@ -37,6 +37,7 @@ def is_wanted(wanted: MustHear, kind: SpanKind) -> bool:
         "read_back": wanted.read_back,
         "transfer": wanted.transfer,
         "goodbye": wanted.goodbye,
+        "message": True,
     }[kind]
 
 

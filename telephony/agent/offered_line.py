@@ -7,7 +7,6 @@ phone before its session starts; the bridge of this machine offers a socket, any
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from livekit import rtc
@@ -22,15 +21,6 @@ _LOOK_S = 0.05
 
 PHONE_WAIT_S = 30.0
 """How long the phone's participant is waited for; it joins when the call is dialled, not at the answer."""
-
-
-def dials_out(job_metadata: str) -> bool:
-    """Whether a job's metadata says that its call is dialled."""
-    try:
-        told = json.loads(job_metadata or "{}")
-    except ValueError:
-        return False
-    return isinstance(told, dict) and told.get("direction") == "outbound"
 
 
 FRESH_WAIT_S = 1.5

@@ -114,6 +114,10 @@ class CallRecord:
             self._spool.emit("agent.interrupted", text=text, word=text.split()[-1], at=_utc(ended), **why)
         self._collect(self._turns if by_caller else None, confidence)
 
+    def answered_by(self, data: Mapping[str, Any]) -> None:
+        """Who answered the call is known, or known better."""
+        self._spool.emit("call.answered_by", **data)
+
     def turn_taking(self, event_type: EventType, data: Mapping[str, Any]) -> None:
         """Something was decided, or guaranteed, about who speaks; without what the caller keeps secret."""
         evidence = dict(data.get("evidence") or {})
@@ -165,11 +169,14 @@ class CallRecord:
         """The call's recording is complete."""
         self._spool.emit("recording.ready", **file.to_event())
 
-    def ended(self, ending: Ending, *, outcome: str, usage: list[dict[str, Any]] | None = None) -> None:
-        """The call is over; nothing is written after this."""
+    def ended(
+        self, ending: Ending, *, outcome: str | None, usage: list[dict[str, Any]] | None = None
+    ) -> None:
+        """The call is over; nothing is written after this. ``outcome``: None where others know it."""
         if usage:
             self._spool.emit("usage.reported", usage=usage)
-        self._spool.emit("call.ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
+        told = {} if outcome is None else {"outcome": outcome}
+        self._spool.emit("call.ended", **told, ended_by=ending.by, cause=ending.cause)
         self._spool.close()
 
     def _collect(self, turn: int | None, confidence: float | None) -> None:

@@ -215,6 +215,27 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         {"number": "+15550100123", "source": "call", "reason": "don't call me again", "call_id": _CALL},
     ),
     "do_not_call.removed": ("record", {"number": "+15550100123", "source": "api"}),
+    "call.answered_by": (
+        "job",
+        {
+            "answered_by": "voicemail",
+            "confidence": 0.95,
+            "reason": "asks for a message: “leave/record * message~”",
+            "decided_ms": 4100,
+            "revised": False,
+            "evidence": {
+                "answered_ms": 4100,
+                "greeting_ms": 3520,
+                "utterances": 2,
+                "pauses_ms": [420],
+                "silence_ms": 300,
+                "words": "You have reached Ann. Please leave a message after the tone.",
+                "cues": ["voicemail: leave/record * message~", "voicemail: after/at the tone/beep/tune"],
+                "tones": [],
+                "early_media": "ringback",
+            },
+        },
+    ),
 }
 
 

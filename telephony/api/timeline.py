@@ -191,6 +191,16 @@ def _transferred(data: Mapping[str, Any]) -> str:
     return f"handed over to {data.get('to')}"
 
 
+def _answered_by(data: Mapping[str, Any]) -> str:
+    """Who answered; how sure that is, how soon it was known, and why."""
+    who = data.get("answered_by", "unknown")
+    sure = f"{100 * data['confidence']:.0f} %" if data.get("confidence") is not None else ""
+    after = f"after {data['decided_ms']:.0f} ms" if data.get("decided_ms") is not None else ""
+    details = ", ".join(part for part in (sure, after, str(data.get("reason") or "")) if part)
+    told = "after all answered by" if data.get("revised") else "answered by"
+    return f"{told} {who}" + (f" ({details})" if details else "")
+
+
 _SIP: dict[str, _Teller] = {
     "call.refused": _refused,
     "call.dialling": lambda data: f"INVITE to {data.get('to', 'unknown')}",
@@ -198,6 +208,7 @@ _SIP: dict[str, _Teller] = {
 }
 _NOTES: dict[str, _Teller] = {
     "agent.started": _agent,
+    "call.answered_by": _answered_by,
     "tool.called": _tool,
     "dtmf.received": lambda data: "secret key" if data.get("secret") else f"key {data.get('digit')}",
     "fields.collected": _fields,

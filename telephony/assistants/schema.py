@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from telephony.assistants.answering import AnsweringSettings
 from telephony.assistants.slots.types import SlotTypeName
 from telephony.assistants.wording import Phrase
 from telephony.turns.endpointing import EndpointingSettings
@@ -313,6 +314,8 @@ class Assistant(_Part):
     """When the agent itself fails."""
     endpointing: EndpointingSettings = EndpointingSettings()
     """When the caller's turn is over."""
+    answering: AnsweringSettings = AnsweringSettings()
+    """What it does about whoever answers its own calls."""
     turns: TurnSettings = TurnSettings()
     """When it stops speaking for the caller, and when it goes on."""
     flow: FlowTable | None = None

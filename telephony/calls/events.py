@@ -18,6 +18,7 @@ EventType = Literal[
     "call.dialling",
     "call.ringing",
     "call.answered",
+    "call.answered_by",
     "call.refused",
     "call.ended",
     "call.reported",

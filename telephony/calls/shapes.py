@@ -70,6 +70,32 @@ class CallAnswered(CallDescription):
     audio_path: Text | None = Field(None, description="direct or room.")
 
 
+class AnswerEvidence(EventData):
+    """What was heard of whoever answered a call that we dialled."""
+
+    answered_ms: Milliseconds | None = Field(None, description="Since the answer.")
+    greeting_ms: Milliseconds | None = Field(None, description="From the first sound of a voice to the last.")
+    utterances: Count | None = None
+    pauses_ms: list[Milliseconds] | None = Field(None, description="Between the utterances.")
+    silence_ms: Milliseconds | None = Field(None, description="Since the last sound of a voice.")
+    words: Text | None = Field(None, description="What was recognised, at most the last 500 characters.")
+    cues: list[Text] | None = Field(None, description="Phrases of machines and people found in the words.")
+    tones: list[Text] | None = Field(None, description="Tones of the network, and beeps.")
+    model: Text | None = Field(None, description="What a language model made of the words.")
+    early_media: Text | None = Field(None, description="What the network played before the answer.")
+
+
+class CallAnsweredBy(EventData):
+    """Who or what answered a call that we dialled; one that is told later replaces an earlier one."""
+
+    answered_by: AnsweredBy | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    reason: Text | None = Field(None, description="Why, in a few words.")
+    decided_ms: Milliseconds | None = Field(None, description="From the answer to the decision.")
+    revised: bool | None = Field(None, description="Whether what counted as a person proved to be a machine.")
+    evidence: AnswerEvidence | None = None
+
+
 class CallRefused(CallDescription):
     """We refused the INVITE; ``field`` names the setting that did not match."""
 
@@ -227,7 +253,7 @@ class OverlapEvidence(EventData):
     transcripts: Literal["interim", "final", "none"] | None = None
     agent: Literal["speaking", "preparing", "listening"] | None = None
     question: Literal["yes_no", "choice", "digits", "open"] | None = None
-    must_hear: Literal["disclosure", "read_back", "transfer", "goodbye"] | None = None
+    must_hear: Literal["disclosure", "read_back", "transfer", "goodbye", "message"] | None = None
     language: Text | None = None
     key: Text | None = None
 
@@ -257,7 +283,7 @@ class InterruptionIgnored(EventData):
 class SpeechHeard(EventData):
     """Words that had to be heard are over; what was played is counted at the phone."""
 
-    kind: Literal["disclosure", "read_back", "transfer", "goodbye"] | None = None
+    kind: Literal["disclosure", "read_back", "transfer", "goodbye", "message"] | None = None
     text: Text | None = Field(None, description="As far as it was played.")
     played_ms: Milliseconds | None = Field(None, description="Audio of it that went to the phone.")
     complete: bool | None = Field(None, description="Whether all of it did.")
@@ -418,6 +444,7 @@ DATA: dict[str, type[EventData]] = {
     "call.dialling": CallDialling,
     "call.ringing": CallRinging,
     "call.answered": CallAnswered,
+    "call.answered_by": CallAnsweredBy,
     "call.refused": CallRefused,
     "call.ended": CallSummary,
     "call.reported": CallReported,

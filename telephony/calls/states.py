@@ -38,6 +38,7 @@ PROVES: dict[str, State] = {
     "call.ringing": State.RINGING,
     "call.refused": State.RINGING,
     "call.answered": State.ANSWERED,
+    "call.answered_by": State.ANSWERED,
     "agent.interrupted": State.ANSWERED,
     "turn.completed": State.ANSWERED,
     "call.transferred": State.ANSWERED,

@@ -14,7 +14,7 @@ Question = Literal["yes_no", "choice", "digits", "open"]
 Transcripts = Literal["interim", "final", "none"]
 """Which words are to be expected: while somebody speaks, only afterwards, or never."""
 
-SpanKind = Literal["disclosure", "read_back", "transfer", "goodbye"]
+SpanKind = Literal["disclosure", "read_back", "transfer", "goodbye", "message"]
 """Why something must be heard."""
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from livekit import rtc
 
-from telephony.agent.offered_line import dials_out, offered_link
+from telephony.agent.dialled import dials_out
+from telephony.agent.offered_line import offered_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
