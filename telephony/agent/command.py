@@ -34,7 +34,7 @@ def main() -> int:
     try:
         # Importing the worker reads the environment and the operator's file, which may be wrong.
         from telephony.agent import worker
-        from telephony.speech.providers import check_keys
+        from telephony.speech.keys import check_keys
 
         worker.settings.require_credentials()
         check_keys(worker.settings.line.speech)

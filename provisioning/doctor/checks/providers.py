@@ -12,7 +12,8 @@ import aiohttp
 
 from provisioning.doctor.finding import Finding, ok, problem, warning
 from provisioning.doctor.reason import reason_of
-from telephony.speech.settings import CartesiaTtsSettings, DeepgramSttSettings, OpenAiLlmSettings
+from telephony.speech.cloud_settings import OpenAiLlmSettings
+from telephony.speech.settings import CartesiaTtsSettings, DeepgramSttSettings
 
 if TYPE_CHECKING:
     from provisioning.doctor.patient import Patient
