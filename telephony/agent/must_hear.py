@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import NOT_GIVEN, llm
+from livekit.agents import llm
 
 from telephony.assistants.forms import READ_BACK
 from telephony.assistants.tools.registry import TOOLS
@@ -69,11 +69,11 @@ def say_to_the_end(
     Args:
         audio: its sound; None to have it spoken.
     """
-    spoken = audio if audio is not None else NOT_GIVEN
+    spoken: dict[str, Any] = {} if audio is None else {"audio": audio}
     if not isinstance(session.llm, llm.RealtimeModel):
-        return session.say(text, audio=spoken, allow_interruptions=False)
+        return session.say(text, allow_interruptions=False, **spoken)
     # livekit-agents knows no such speech where the model detects turns; it asks the handle all the same.
-    handle = session.say(text, audio=spoken)
+    handle = session.say(text, **spoken)
     handle.allow_interruptions = False
     return handle
 

@@ -25,7 +25,7 @@ from telephony.speech.keys import key_of, require_key
 from telephony.speech.plugin import from_plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     import aiohttp
     from livekit.agents import vad
@@ -57,21 +57,25 @@ def cloud_stt(
     """
     if isinstance(chosen, PluginSttSettings):
         built: stt.STT[Any] = from_plugin(chosen, path, env)
-        return built if built.capabilities.streaming else stt.StreamAdapter(stt=built, vad=own_vad(0))
+        return built if built.capabilities.streaming else WholeUtterances(built, own_vad(0))
     key = require_key(chosen, path, env)
     if isinstance(chosen, WhisperSttSettings):
         from livekit.plugins import openai
+        from openai import AsyncClient, Timeout
 
+        # The plugin leaves its client open when it is closed.
+        client = AsyncClient(
+            api_key=key, base_url=chosen.base_url, max_retries=0, timeout=Timeout(5.0, connect=5.0)
+        )
         whole = openai.STT(
             model=chosen.model,
             language=chosen.language,
             prompt=given(chosen.prompt),
             temperature=given(chosen.temperature),
-            base_url=given(chosen.base_url),
-            api_key=key,
+            client=client,
             use_realtime=False,
         )
-        return stt.StreamAdapter(stt=whole, vad=own_vad(chosen.min_speech_ms))
+        return WholeUtterances(whole, own_vad(chosen.min_speech_ms), client.close)
     if isinstance(chosen, FluxSttSettings):
         return _flux(chosen, key, http_session)
     from livekit.plugins import deepgram
@@ -187,7 +191,40 @@ def cloud_tts(
 
 
 def _streaming(voice: tts.TTS[Any]) -> tts.TTS[Any]:
-    return voice if voice.capabilities.streaming else tts.StreamAdapter(tts=voice)
+    return voice if voice.capabilities.streaming else SentenceBySentence(voice)
+
+
+class WholeUtterances(stt.StreamAdapter):
+    """A recogniser of whole utterances as one that streams; closed with what it wraps.
+
+    Args:
+        also: closes what ``whole`` leaves open.
+    """
+
+    def __init__(
+        self, whole: stt.STT[Any], vad: vad.VAD, also: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        super().__init__(stt=whole, vad=vad)
+        self._whole = whole
+        self._also = also
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._whole.aclose()
+        if self._also is not None:
+            await self._also()
+
+
+class SentenceBySentence(tts.StreamAdapter):
+    """A voice of whole texts as one that streams; closed with what it wraps."""
+
+    def __init__(self, whole: tts.TTS[Any]) -> None:
+        super().__init__(tts=whole)
+        self._whole = whole
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._whole.aclose()
 
 
 def given(value: _T | None) -> NotGivenOr[_T]:

@@ -95,9 +95,12 @@ class OpenAiSimulator:
         self._check(request)
         asked = await request.json()
         self.requests.append(asked)
+        deployment = request.match_info.get("deployment", "")
+        if deployment:
+            self._check_model(deployment)
         if not asked.get("model") or not isinstance(asked.get("messages"), list):
             raise _error(web.HTTPBadRequest, "model and messages are needed")
-        self._check_model(request.match_info.get("deployment") or asked["model"])
+        self._check_model(deployment or asked["model"])
         await before(request, self.fault)
         answer = await self.think(asked["messages"])
         await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
@@ -126,12 +129,14 @@ class OpenAiSimulator:
         file, model = form.get("file"), str(form.get("model") or "")
         if not isinstance(file, web.FileField) or not model:
             raise _error(web.HTTPBadRequest, "file and model are needed")
+        with file.file:
+            data = file.file.read()
         self._check_model(model)
         self.requests.append({key: value for key, value in form.items() if isinstance(value, str)})
         await before(request, self.fault)
         if self.fault == "malformed":
             return web.Response(text='{"text": ', content_type="application/json")
-        samples, rate = _wav(file.file.read())
+        samples, rate = _wav(data)
         await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
         text = await self.hear(samples, rate)
         whole = {"text": text, "language": str(form.get("language") or "en"), "duration": len(samples) / rate}
