@@ -137,6 +137,7 @@ def _mount() -> None:
     from telephony.api.cli_keys import app as keys_app
     from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
+    from telephony.speech.simulators.cli import app as simulate_app
 
     app.add_typer(provision_app, name="provision")
     app.add_typer(caller_app, name="caller")
@@ -144,6 +145,7 @@ def _mount() -> None:
     app.command("dial", epilog=DIAL_EPILOG)(dial)
     app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(keys_app, name="keys")
+    app.add_typer(simulate_app, name="simulate")
 
 
 if __name__ == "__main__":

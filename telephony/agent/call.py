@@ -39,10 +39,11 @@ from telephony.agent.handover.told import briefing_of
 from telephony.agent.hangup import DRAIN_S, HangUp
 from telephony.agent.journal import Journal, resumed_job
 from telephony.agent.questionnaire import Questionnaire
+from telephony.agent.realtime_call import follow_model, note_times, session_of
 from telephony.agent.record import CallRecord
 from telephony.agent.room import delete_room
 from telephony.agent.room_recording import RoomRecording
-from telephony.agent.session import close_without_waiting, ears_of, phone_session
+from telephony.agent.session import close_without_waiting, ears_of
 from telephony.agent.tools import function_tools
 from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.agent.usage import usage_of
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from telephony.agent.direct_path import DirectPath
     from telephony.agent.handover.operator_leg import OperatorLeg
     from telephony.agent.handover.outcome import TransferKind
+    from telephony.agent.realtime_call import Pipeline
     from telephony.agent.settings import AgentSettings
     from telephony.assistants.schema import Assistant
     from telephony.assistants.turns import FlowState
@@ -140,7 +142,9 @@ class Call:
         self._ctx = ctx
         self._settings = settings
         self._assistant = assistant
-        scripted = settings.line.speech.llm.provider == "offline" and assistant.flow is not None
+        self._realtime = settings.line.speech.pipeline == "realtime"
+        offline = settings.line.speech.llm.provider == "offline" and not self._realtime
+        scripted = offline and assistant.flow is not None
         self._flow = Flow(assistant) if scripted else None
         self._desk = Desk(
             assistant=assistant,
@@ -151,7 +155,7 @@ class Call:
         )
         self._caller: Caller | None = None
         self._record: CallRecord | None = None
-        self._providers: Providers | None = None
+        self._providers: Pipeline | None = None
         self._session: AgentSession[None] | None = None
         self._conversation: Conversation | None = None
         self._turns: TurnTaking | None = None
@@ -183,27 +187,23 @@ class Call:
             TrunklineError: the assistant or a provider is not usable.
         """
         self._follow_room()
-        self._providers = build(
-            self._settings.line.speech,
-            engine_socket=self._settings.speech_socket,
-            dialogue=self._flow,
-            ears=ears_of(self._assistant),
-        )
+        providers = self._providers = self._build()
         text = self._assistant.greeting
-        self._greeting = PreparedSpeech(self._providers.tts, text, SpokenClips(self._settings).load(text))
+        self._greeting = PreparedSpeech(providers.tts, text, SpokenClips(self._settings).load(text))
+        recogniser = providers.stt if isinstance(providers, Providers) else None
         turns = self._turns = TurnTaking(
-            self._assistant, self._providers.stt, state=self._flow_state, tell=self._on_turn_taking
+            self._assistant, recogniser, state=self._flow_state, tell=self._on_turn_taking
         )
-        session = self._session = phone_session(self._providers, self._assistant, turns)
+        session = self._session = session_of(providers, self._assistant, turns)
         session.on("close", self._on_session_close)
         self._conversation = self._follow(session)
-        if isinstance(self._providers.llm, DialogueLlm):
-            self._providers.llm.follow(session)
+        if isinstance(providers.llm, DialogueLlm):
+            providers.llm.follow(session)
         self._take_over(session)
         if self._history is None:
-            self._answering = self._dialled(session, turns, self._conversation, self._providers)
+            self._answering = self._dialled(session, turns, self._conversation, providers)
         path = self._path = await self._attach(session)
-        self._watch(session, self._providers)
+        self._watch(session, providers)
         agent = PhoneAgent(
             turns,
             self._enter,
@@ -234,7 +234,7 @@ class Call:
         self._spawn(self._keep_clips(path))
         await self._await_caller()
 
-    def _watch(self, session: AgentSession[None], providers: Providers) -> None:
+    def _watch(self, session: AgentSession[None], providers: Pipeline) -> None:
         """Have whoever waits for the agent hear something, whatever a provider does."""
         aside = None
         if session.output.audio is not None:
@@ -250,7 +250,9 @@ class Call:
             held=lambda: self._turns is not None and self._turns.holding,
         )
         providers.on_trouble(dead_air.trouble)
-        if providers.guarded_stt is not None:
+        if not isinstance(providers, Providers):
+            follow_model(providers, dead_air, self._turns)
+        elif providers.guarded_stt is not None:
             follow_caller(session, providers.guarded_stt)
 
     async def _attach(self, session: AgentSession[None]) -> RoomPath | DirectPath:
@@ -275,12 +277,13 @@ class Call:
         assert self._path is not None, "attached before the session starts"
         if self._turns is not None and self._session is not None:
             self._turns.attach(self._session)
+        self._watch_model()
         self._path.ready()
         if self._path.greets_early:
             self._open_talk()
 
     def _dialled(
-        self, session: AgentSession[None], turns: TurnTaking, talk: Conversation, providers: Providers
+        self, session: AgentSession[None], turns: TurnTaking, talk: Conversation, providers: Pipeline
     ) -> Answering | None:
         """What leads a call that is dialled until there is somebody to talk to."""
         if not dials_out(self._ctx.job.metadata):
@@ -295,13 +298,29 @@ class Call:
             self._settings.line.agent.max_call_duration,
         )
         asked = self._settings.line.speech.llm.provider not in _NO_MODELS
-        model = providers.llm if asked else None
+        model = providers.llm if asked and isinstance(providers, Providers) else None
         return Answering.of(self._ctx.job.metadata, self._assistant, callee, model=model)
 
     def _open_talk(self) -> None:
         """Speak first, unless the called party is to be heard first."""
         if self._answering is None or self._answering.at_once:
             self._speak_first()
+
+    def _build(self) -> Pipeline:
+        speech, socket, ears = (
+            self._settings.line.speech,
+            self._settings.speech_socket,
+            ears_of(self._assistant),
+        )
+        if self._realtime:
+            from telephony.speech.realtime import build_realtime
+
+            return build_realtime(speech, engine_socket=socket, ears=ears)
+        return build(speech, engine_socket=socket, dialogue=self._flow, ears=ears)
+
+    def _watch_model(self) -> None:
+        if self._providers is not None and not isinstance(self._providers, Providers) and self._session:
+            self._providers.guard.follow(self._session.current_agent.realtime_llm_session)
 
     def _speak_first(self) -> None:
         session, greeting = self._session, self._greeting
@@ -358,7 +377,8 @@ class Call:
         if not self._superseded:
             self._journal.remove()
             if self._record is not None:
-                used = usage_of(self._session.usage.model_usage) if self._session is not None else []
+                models = self._session.usage.model_usage if self._session is not None else []
+                used = usage_of(models, realtime=self._realtime)
                 self._record.ended(ending, outcome=outcome, usage=used)
         log.info("call_ended", outcome=outcome, ended_by=ending.by, cause=ending.cause)
         if self._path is not None:
@@ -434,10 +454,14 @@ class Call:
     def _provider_names(self) -> dict[str, dict[str, str]]:
         speech, built = self._settings.line.speech, self._providers
         assert built is not None, "built before anything is recorded"
+        voice = {"provider": speech.tts.provider, "model": built.tts.model}
+        if not isinstance(built, Providers):
+            hears = {"provider": built.settings.provider, "model": built.settings.model}
+            return {"realtime": hears, "tts": voice}
         return {
             "stt": {"provider": speech.stt.provider, "model": built.stt.model},
             "llm": {"provider": speech.llm.provider, "model": built.llm.model},
-            "tts": {"provider": speech.tts.provider, "model": built.tts.model},
+            "tts": voice,
         }
 
     def _flow_state(self) -> FlowState | None:
@@ -633,6 +657,8 @@ class Call:
         )
 
     def _on_message(self, message: llm.ChatMessage) -> None:
+        if self._realtime and self._turns is not None and message.role == "user":
+            note_times(message, self._turns)
         if self._record is not None:
             self._record.message(message)
 

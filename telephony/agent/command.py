@@ -34,11 +34,13 @@ def main() -> int:
     try:
         # Importing the worker reads the environment and the operator's file, which may be wrong.
         from telephony.agent import worker
-        from telephony.speech.providers import check_keys
+        from telephony.speech.check import check_providers
+        from telephony.speech.keys import check_keys
 
         worker.settings.require_credentials()
         check_keys(worker.settings.line.speech)
         noise = configure_logs(worker.settings.line.logging.level)
+        asyncio.run(check_providers(worker.settings.line.speech))
         asyncio.run(serve(worker.server, worker.settings, noise))
     except TrunklineError as error:
         sys.stderr.write(f"{error}\n")

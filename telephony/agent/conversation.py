@@ -13,6 +13,7 @@ from livekit.agents import llm
 
 from telephony.agent.budget import Budget
 from telephony.agent.keypad import END_KEY, PAUSE_S, Keypad
+from telephony.agent.must_hear import say_to_the_end
 from telephony.agent.reprompts import Reprompts
 from telephony.assistants.flow import MAX_KEYS
 from telephony.clock import LoopClock
@@ -216,7 +217,7 @@ class Conversation:
     def _say_goodbye(self, text: str) -> SpeechHandle:
         if self._turns is not None:
             return self._turns.say(self._session, text, "goodbye")
-        return self._session.say(text, allow_interruptions=False)
+        return say_to_the_end(self._session, text)
 
     def _be_patient(self, seconds: float) -> None:
         self._heard()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit import rtc
 from livekit.agents.voice.events import ToolCallEnded, ToolCallStarted
 
+from telephony.agent.must_hear import say_to_the_end
 from telephony.audio.frame import RATE
 from telephony.logs import get_logger
 
@@ -116,9 +117,16 @@ class DeadAir:
     def say(self, text: str) -> SpeechHandle:
         """Say a text as it was recorded, else by the agent's voice; nobody interrupts it."""
         pcm = self._recorded(text)
-        if pcm is None:
-            return self._session.say(text, allow_interruptions=False)
-        return self._session.say(text, audio=_frames(pcm), allow_interruptions=False)
+        return say_to_the_end(self._session, text, None if pcm is None else _frames(pcm))
+
+    def unanswered(self, stage: Stage) -> None:
+        """A turn of the caller's will not be answered any more."""
+        if not self._over and self._session.agent_state != "speaking":
+            self._answerless(stage)
+
+    def lost(self, cause: str) -> None:
+        """Nobody can answer any more."""
+        self._end(cause)
 
     # What providers tell
 
@@ -132,7 +140,7 @@ class DeadAir:
             self._late = trouble.stage
             if trouble.stage == "stt":
                 self._not_understood()
-            elif self._awaited():
+            elif trouble.stage == "realtime" or self._awaited():
                 self._fill(trouble.stage)
 
     # What the session tells

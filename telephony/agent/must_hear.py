@@ -1,14 +1,22 @@
-"""What of the agent's speech must be heard to its end, and what the record is told of it. Pure."""
+"""What of the agent's speech must be heard to its end, and what the record is told of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from livekit.agents import llm
 
 from telephony.assistants.forms import READ_BACK
 from telephony.assistants.tools.registry import TOOLS
 from telephony.turns.evidence import Span
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from livekit import rtc
+    from livekit.agents import AgentSession
+    from livekit.agents.voice import SpeechHandle
+
     from telephony.assistants.turns import FlowState
     from telephony.turns.evidence import SpanKind
     from telephony.turns.settings import MustHear
@@ -52,6 +60,23 @@ def spoken_event(
         "complete": complete,
         "talked_over": talked_over,
     }
+
+
+def say_to_the_end(
+    session: AgentSession[Any], text: str, audio: AsyncIterable[rtc.AudioFrame] | None = None
+) -> SpeechHandle:
+    """Say a text that nobody interrupts.
+
+    Args:
+        audio: its sound; None to have it spoken.
+    """
+    spoken: dict[str, Any] = {} if audio is None else {"audio": audio}
+    if not isinstance(session.llm, llm.RealtimeModel):
+        return session.say(text, allow_interruptions=False, **spoken)
+    # livekit-agents knows no such speech where the model detects turns; it asks the handle all the same.
+    handle = session.say(text, **spoken)
+    handle.allow_interruptions = False
+    return handle
 
 
 def _kind_of(state: FlowState | None) -> SpanKind | None:

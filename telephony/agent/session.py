@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.schema import Assistant
     from telephony.speech.providers import Providers
+    from telephony.speech.realtime import RealtimeProviders
 
 MAX_ENDPOINTING_S = 1.2
 """Longest wait for a turn's end."""
@@ -86,6 +87,39 @@ def phone_session(
             tts_conn_options=PROVIDER_LIMITS,
             # A call is not ended without a word: ``dead_air`` counts them.
             max_unrecoverable_errors=_MOST_ERRORS,
+        ),
+    )
+
+
+def realtime_session(
+    providers: RealtimeProviders, assistant: Assistant, turns: TurnTaking
+) -> AgentSession[None]:
+    """Build the session of a call that one model hears and speaks; it is not started.
+
+    The detector is the line's own: it pauses the agent and measures how long the caller waits. The model's
+    own detection decides when a turn is over.
+    """
+    return AgentSession(
+        llm=providers.llm,
+        tts=providers.tts,
+        vad=turns.watching(providers.vad),
+        turn_handling=TurnHandlingOptions(
+            turn_detection="realtime_llm",
+            interruption={
+                "enabled": True,
+                "mode": "vad",
+                "min_duration": NEVER_S,
+                "resume_false_interruption": False,
+                "false_interruption_timeout": FALSE_INTERRUPTION_S,
+                # The model hears what is said into words that must be heard, and answers after them.
+                "discard_audio_if_uninterruptible": False,
+            },
+        ),
+        aec_warmup_duration=None,
+        session_close_transcript_timeout=LAST_WORDS_S,
+        user_away_timeout=assistant.silence.after_s,
+        conn_options=SessionConnectOptions(
+            tts_conn_options=PROVIDER_LIMITS, max_unrecoverable_errors=_MOST_ERRORS
         ),
     )
 

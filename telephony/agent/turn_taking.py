@@ -24,7 +24,7 @@ from livekit.agents.voice.events import (
 
 from telephony.agent.asked import digits_asked, question_kind
 from telephony.agent.held_output import HeldOutput
-from telephony.agent.must_hear import is_wanted, span_of, spoken_event
+from telephony.agent.must_hear import is_wanted, say_to_the_end, span_of, spoken_event
 from telephony.agent.watched_vad import WatchedVad
 from telephony.assistants.tools.registry import TOOLS
 from telephony.clock import LoopClock
@@ -69,7 +69,7 @@ class TurnTaking:
 
     Args:
         assistant: whose phrases and settings.
-        recogniser: what its words are to be expected of.
+        recogniser: what its words are to be expected of; None where the model itself hears the caller.
         state: where the flow stands; None where no flow leads the call.
         tell: writes an event of the call's.
 
@@ -82,7 +82,7 @@ class TurnTaking:
     def __init__(
         self,
         assistant: Assistant,
-        recogniser: stt.STT[Any],
+        recogniser: stt.STT[Any] | None,
         *,
         state: Callable[[], FlowState | None] = lambda: None,
         tell: Callable[[EventType, dict[str, Any]], None] = lambda *_: None,
@@ -109,6 +109,7 @@ class TurnTaking:
         self._settled_at = float("-inf")
         self._yielded: dict[str, Any] = {}
         self._turn_began_at: float | None = None
+        self._sounded_at: float | None = None
         self._transcripts = _expected_of(recogniser)
         self._ends = Endpointing(
             assistant.endpointing,
@@ -157,7 +158,7 @@ class TurnTaking:
 
     def say(self, session: AgentSession[Any], text: str, must_hear: SpanKind) -> SpeechHandle:
         """Speak a text to its end, though the caller talks over it; what is said meanwhile is heard after."""
-        handle = session.say(text, allow_interruptions=False)
+        handle = say_to_the_end(session, text)
         self._promised[handle.id] = must_hear
         return handle
 
@@ -178,6 +179,10 @@ class TurnTaking:
     def key(self, digit: str) -> bool:
         """A key was pressed; whether it may be acted on now, and else by ``on_key`` later."""
         return self._handler.key(digit)
+
+    def model_heard(self) -> None:
+        """A model that hears the caller by itself says that he has begun to speak: its word leads."""
+        self._handler.yield_now("model", "the model hears the caller speak")
 
     def explains_silence(self, since: float) -> bool:
         """Whether a sound since then, in seconds since 1970, was understood for what it was: no answer."""
@@ -225,6 +230,11 @@ class TurnTaking:
         self._turn_taken_at = self._answered_at = time.monotonic()
         began_at, self._turn_began_at = self._turn_began_at, None
         return began_at
+
+    @property
+    def last_sounded_at(self) -> float | None:
+        """When the caller's voice was heard last, in seconds since 1970; None before it was."""
+        return self._sounded_at
 
     def spoken(self, text: str) -> None:
         """More of what the agent is saying."""
@@ -301,6 +311,8 @@ class TurnTaking:
     # The handler's effects
 
     def _window(self, level_dbfs: float, sounding: bool) -> None:
+        if sounding:
+            self._sounded_at = time.time()
         self._handler.hear(level_dbfs, sounding=sounding)
         if self._music.hear(time.monotonic(), level_dbfs):
             self._tell_hold()
@@ -476,5 +488,7 @@ class TurnTakingAgent(Agent):
             yield piece
 
 
-def _expected_of(recogniser: stt.STT[Any]) -> Transcripts:
+def _expected_of(recogniser: stt.STT[Any] | None) -> Transcripts:
+    if recogniser is None:
+        return "none"
     return "interim" if recogniser.capabilities.interim_results else "final"

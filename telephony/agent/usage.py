@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from livekit.agents.metrics import ModelUsage
 
 
-def usage_of(models: Iterable[ModelUsage]) -> list[dict[str, Any]]:
+def usage_of(models: Iterable[ModelUsage], *, realtime: bool = False) -> list[dict[str, Any]]:
     """Each model's use as ``telephony.calls.shapes.Usage``; what was not used is left out."""
     told = []
     for model in models:
         entry: dict[str, Any]
         if isinstance(model, LLMModelUsage):
-            entry = {"kind": "llm", "cached_tokens": model.input_cached_tokens}
+            entry = {"kind": "realtime" if realtime else "llm", "cached_tokens": model.input_cached_tokens}
         elif isinstance(model, STTModelUsage):
             entry = {"kind": "stt", "audio_s": round(model.audio_duration, 3)}
         elif isinstance(model, TTSModelUsage):

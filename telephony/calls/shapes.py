@@ -293,7 +293,7 @@ class SpeechHeard(EventData):
 class ProviderTrouble(EventData):
     """A provider failed, kept the caller waiting, or was replaced."""
 
-    stage: Literal["stt", "llm", "tts"] | None = None
+    stage: Literal["stt", "llm", "tts", "realtime"] | None = None
     kind: Literal["late", "failed", "switched", "exhausted", "returned"] | None = Field(
         None,
         description=(
@@ -309,7 +309,7 @@ class FillerSpoken(EventData):
     """The caller was told to wait, because a deadline was missed."""
 
     text: Text | None = None
-    stage: Literal["stt", "llm", "tts"] | None = None
+    stage: Literal["stt", "llm", "tts", "realtime"] | None = None
 
 
 class CallerOnHold(EventData):

@@ -7,16 +7,21 @@ thread alone: preload ``preload_modules`` in a worker, or build on the main thre
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from livekit.agents import NOT_GIVEN, NotGivenOr, inference, stt, tts
+from livekit.agents import inference, stt, tts
 
 from telephony.errors import ConfigError
 from telephony.logs import get_logger
+from telephony.speech.cloud_settings import (
+    FluxSttSettings,
+    PluginLlmSettings,
+    PluginSttSettings,
+    PluginTtsSettings,
+)
+from telephony.speech.clouds import cloud_llm, cloud_stt, cloud_tts
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.engine_link import EngineLink
 from telephony.speech.expectation import Expectation
@@ -26,14 +31,14 @@ from telephony.speech.guard.stt import GuardedStt
 from telephony.speech.guard.tts import GuardedTts
 from telephony.speech.offline_stt import OfflineStt
 from telephony.speech.offline_tts import OfflineTts
+from telephony.speech.plugin import module_of
+from telephony.speech.section import CloudSection
 from telephony.speech.settings import (
     BundledVadSettings,
-    CartesiaTtsSettings,
     DeepgramSttSettings,
     OfflineLlmSettings,
     OfflineSttSettings,
     OfflineTtsSettings,
-    OpenAiLlmSettings,
     SileroVadSettings,
     TimedLlmSettings,
     TimedSttSettings,
@@ -54,13 +59,16 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_T = TypeVar("_T")
 _CLOSE_TIMEOUT_S = 3.0
 
 _PLUGINS = {
     "deepgram": "livekit.plugins.deepgram",
+    "deepgram-flux": "livekit.plugins.deepgram",
     "cartesia": "livekit.plugins.cartesia",
     "openai": "livekit.plugins.openai",
+    "whisper": "livekit.plugins.openai",
+    "azure": "livekit.plugins.openai",
+    "realtime": "telephony.speech.realtime",
     "silero": "livekit.plugins.silero",
 }
 
@@ -115,19 +123,14 @@ class Providers:
 
 def preload_modules(settings: SpeechSettings) -> list[str]:
     """The modules that a worker should import once before its jobs are forked."""
-    chosen = {settings.vad.provider, *(each.provider for _, each in settings.chosen())}
-    return [__name__, *(module for name, module in _PLUGINS.items() if name in chosen)]
-
-
-def check_keys(settings: SpeechSettings, env: Mapping[str, str] = os.environ) -> None:
-    """Whether every configured provider has its key.
-
-    Raises:
-        ConfigError: one has none; names the setting and the variable.
-    """
-    for name, section in settings.chosen():
-        if isinstance(section, DeepgramSttSettings | CartesiaTtsSettings | OpenAiLlmSettings):
-            _api_key(section, f"speech.{name}", env)
+    chosen = {settings.vad.provider, settings.pipeline, *(each.provider for _, each in settings.chosen())}
+    ours = dict.fromkeys(module for name, module in _PLUGINS.items() if name in chosen)
+    named = [
+        module_of(each)
+        for _, each in settings.chosen()
+        if isinstance(each, PluginSttSettings | PluginLlmSettings | PluginTtsSettings)
+    ]
+    return [__name__, *ours, *dict.fromkeys(named)]
 
 
 def build(
@@ -151,21 +154,13 @@ def build(
     Raises:
         ConfigError: a key, the socket, the flow or a clip is missing; says which setting wants it.
     """
-    link = None
-    if settings.needs_engine:
-        if engine_socket is None:
-            raise ConfigError(
-                "Offline speech needs the speech engine, and its socket is not known.",
-                field="speech",
-                fix="Start the engine and set TRUNKLINE_SPEECH_SOCKET.",
-            )
-        link = EngineLink(engine_socket)
+    link = engine_link(settings, engine_socket)
     expectation = Expectation()
     built = Providers(
-        stt=_stt(settings.stt, settings, link, expectation, env, http_session),
+        stt=_stt(settings.stt, "speech.stt", settings, link, expectation, env, http_session),
         llm=_llm(settings.llm, "speech.llm", dialogue, expectation, env),
-        tts=_tts(settings.tts, "speech.tts", link, env, http_session),
-        vad=_session_vad(settings, ears),
+        tts=voice_of(settings.tts, "speech.tts", link, env, http_session),
+        vad=session_vad(settings, ears),
         expectation=expectation,
         _link=link,
     )
@@ -173,7 +168,24 @@ def build(
     return built
 
 
-def _session_vad(settings: SpeechSettings, ears: Ears) -> vad.VAD:
+def engine_link(settings: SpeechSettings, engine_socket: str | Path | None) -> EngineLink | None:
+    """A connection to the speech engine, where one is needed.
+
+    Raises:
+        ConfigError: nobody said where it listens.
+    """
+    if not settings.needs_engine:
+        return None
+    if engine_socket is None:
+        raise ConfigError(
+            "Offline speech needs the speech engine, and its socket is not known.",
+            field="speech",
+            fix="Start the engine and set TRUNKLINE_SPEECH_SOCKET.",
+        )
+    return EngineLink(engine_socket)
+
+
+def session_vad(settings: SpeechSettings, ears: Ears = Ears()) -> vad.VAD:
     """The session's own detector; recognisers that need one have another."""
     given = {
         "min_speech_ms": ears.min_speech_ms,
@@ -182,7 +194,9 @@ def _session_vad(settings: SpeechSettings, ears: Ears) -> vad.VAD:
     }
     wanted = settings.vad.model_copy(update={key: value for key, value in given.items() if value is not None})
     # Text that comes while one speaks can end a turn sooner; where it comes later, silence costs nothing.
-    live = isinstance(settings.stt, DeepgramSttSettings) or getattr(settings.stt, "interim_ms", None)
+    live = isinstance(settings.stt, DeepgramSttSettings | FluxSttSettings) or getattr(
+        settings.stt, "interim_ms", None
+    )
     return build_vad(wanted, least_silence_ms=ears.shortest_ms if live else None)
 
 
@@ -196,14 +210,16 @@ def _guard(
     """Put deadlines on whatever is behind a network, or has somebody to stand in for it."""
     other, deadlines = settings.fallback, settings.deadlines
     cooldown_s, now = deadlines.cooldown_s, asyncio.get_running_loop().time
-    if other.stt is not None or isinstance(settings.stt, DeepgramSttSettings):
+    if other.stt is not None or isinstance(settings.stt, CloudSection):
         recognisers = [built.stt]
         if other.stt is not None:
-            recognisers.append(_stt(other.stt, settings, link, built.expectation, env, http_session))
+            recognisers.append(
+                _stt(other.stt, "speech.fallback.stt", settings, link, built.expectation, env, http_session)
+            )
         listening: Rota[stt.STT[Any]] = Rota("stt", recognisers, cooldown_s=cooldown_s, now=now)
         built.stt = built.guarded_stt = GuardedStt(listening, deadlines)
         built._rotas += (listening,)
-    if (other.llm is not None or isinstance(settings.llm, OpenAiLlmSettings)) and not isinstance(
+    if (other.llm is not None or isinstance(settings.llm, CloudSection)) and not isinstance(
         built.llm, DialogueLlm
     ):
         models = [built.llm]
@@ -212,13 +228,27 @@ def _guard(
         thinking: Rota[llm.LLM[Any]] = Rota("llm", models, cooldown_s=cooldown_s, now=now)
         built.llm = GuardedLlm(thinking, deadlines)
         built._rotas += (thinking,)
-    if other.tts is not None or isinstance(settings.tts, CartesiaTtsSettings):
-        voices = [built.tts]
-        if other.tts is not None:
-            voices.append(_tts(other.tts, "speech.fallback.tts", link, env, http_session))
-        speaking: Rota[tts.TTS[Any]] = Rota("tts", voices, cooldown_s=cooldown_s, now=now)
-        built.tts = GuardedTts(speaking, deadlines)
-        built._rotas += (speaking,)
+    built.tts, speaking = guarded_voice(built.tts, settings, link, env, http_session)
+    built._rotas += speaking
+
+
+def guarded_voice(
+    voice: tts.TTS[Any],
+    settings: SpeechSettings,
+    link: EngineLink | None,
+    env: Mapping[str, str],
+    http_session: aiohttp.ClientSession | None,
+) -> tuple[tts.TTS[Any], tuple[Rota[Any], ...]]:
+    """The line's voice with whoever stands in for it, and the rota of both; itself where nobody need."""
+    other = settings.fallback.tts
+    if other is None and not isinstance(settings.tts, CloudSection):
+        return voice, ()
+    voices = [voice]
+    if other is not None:
+        voices.append(voice_of(other, "speech.fallback.tts", link, env, http_session))
+    now = asyncio.get_running_loop().time
+    speaking: Rota[tts.TTS[Any]] = Rota("tts", voices, cooldown_s=settings.deadlines.cooldown_s, now=now)
+    return GuardedTts(speaking, settings.deadlines), (speaking,)
 
 
 @dataclass(slots=True)
@@ -252,7 +282,7 @@ def build_voice(
         if engine_socket is None:
             raise ConfigError("The offline voice needs the speech engine's socket.", field="speech.tts")
         link = EngineLink(engine_socket)
-    return Voice(_tts(settings.tts, "speech.tts", link, env, None), link)
+    return Voice(voice_of(settings.tts, "speech.tts", link, env, None), link)
 
 
 def build_vad(
@@ -291,6 +321,7 @@ def _silero(settings: SileroVadSettings, min_speech_s: float) -> vad.VAD:
 
 def _stt(
     chosen: SttSettings,
+    path: str,
     settings: SpeechSettings,
     link: EngineLink | None,
     expectation: Expectation,
@@ -304,21 +335,8 @@ def _stt(
         # A detector of its own: a click may stop the agent, but is not worth a transcription.
         own = build_vad(settings.vad, least_speech_ms=chosen.min_speech_ms)
         return stt.StreamAdapter(stt=OfflineStt(link, chosen, expectation), vad=own)
-    from livekit.plugins import deepgram
-
-    return deepgram.STT(
-        model=chosen.model,
-        language=chosen.language,
-        interim_results=chosen.interim_results,
-        smart_format=chosen.smart_format,
-        numerals=chosen.numerals,
-        sample_rate=chosen.sample_rate,
-        endpointing_ms=chosen.endpointing_ms,
-        keyterm=chosen.keyterms or NOT_GIVEN,
-        mip_opt_out=chosen.mip_opt_out,
-        api_key=_api_key(chosen, "speech.stt", env),
-        base_url=chosen.base_url,
-        http_session=http_session,
+    return cloud_stt(
+        chosen, path, env, http_session, lambda least_ms: build_vad(settings.vad, least_speech_ms=least_ms)
     )
 
 
@@ -339,72 +357,20 @@ def _llm(
                 fix="Give the assistant a flow, or configure a language model.",
             )
         return DialogueLlm(dialogue, expectation)
-    from livekit.plugins import openai
-
-    return openai.LLM(
-        model=chosen.model,
-        api_key=_api_key(chosen, path, env),
-        base_url=_given(chosen.base_url),
-        temperature=_given(chosen.temperature),
-        max_completion_tokens=_given(chosen.max_completion_tokens),
-        reasoning_effort=_given(chosen.reasoning_effort),
-        parallel_tool_calls=_given(chosen.parallel_tool_calls),
-    )
+    return cloud_llm(chosen, path, env)
 
 
-def _tts(
+def voice_of(
     chosen: TtsSettings,
     path: str,
     link: EngineLink | None,
     env: Mapping[str, str],
     http_session: aiohttp.ClientSession | None,
 ) -> tts.TTS[Any]:
+    """The voice of a section, which streams."""
     if isinstance(chosen, TimedTtsSettings):
         return TimedTts(chosen)
     if isinstance(chosen, OfflineTtsSettings):
         assert link is not None
         return tts.StreamAdapter(tts=OfflineTts(link, chosen))
-    from livekit.plugins import cartesia
-
-    return cartesia.TTS(
-        model=chosen.model,
-        language=chosen.language,
-        voice=chosen.voice,
-        speed=chosen.speed,
-        sample_rate=chosen.sample_rate,
-        word_timestamps=chosen.word_timestamps,
-        api_key=_api_key(chosen, path, env),
-        base_url=chosen.base_url,
-        http_session=http_session,
-    )
-
-
-def _api_key(
-    section: DeepgramSttSettings | CartesiaTtsSettings | OpenAiLlmSettings,
-    path: str,
-    env: Mapping[str, str],
-) -> str:
-    if section.api_key is not None and section.api_key.get_secret_value():
-        return section.api_key.get_secret_value()
-    if from_env := env.get(section.api_key_variable, ""):
-        return from_env
-    if isinstance(section, OpenAiLlmSettings) and _is_local(section.base_url):
-        return "unused"
-    raise ConfigError(
-        f"{section.provider} has no API key.",
-        field=f"{path}.api_key",
-        fix=f"Set it, or the environment variable {section.api_key_variable}.",
-    )
-
-
-def _is_local(base_url: str | None) -> bool:
-    """Whether a server of one's own, such as Ollama, answers there; it asks for no key."""
-    host = urlsplit(base_url or "").hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _given(value: _T | None) -> NotGivenOr[_T]:
-    return NOT_GIVEN if value is None else value
+    return cloud_tts(chosen, path, env, http_session)

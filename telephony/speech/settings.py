@@ -11,39 +11,28 @@ does not know are refused. pydantic puts the provider's name behind that key in 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from telephony.speech.cloud_settings import (
+    AzureLlmSettings,
+    FluxSttSettings,
+    HttpTtsSettings,
+    OpenAiLlmSettings,
+    OpenAiTtsSettings,
+    PluginLlmSettings,
+    PluginSttSettings,
+    PluginTtsSettings,
+    WhisperSttSettings,
+)
+from telephony.speech.realtime_settings import RealtimeSettings  # noqa: TC001 - pydantic reads it
+from telephony.speech.section import CloudSection, SpeechSection
 
 PHONE_RATE: Final = 8000
 """Samples per second on a telephone line, in Hz."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _CloudSection(_Section):
-    """What every provider behind a network has in common."""
-
-    api_key_variable: ClassVar[str]
-    """The environment variable that holds the key when ``api_key`` is not given."""
-
-    api_key: SecretStr | None = None
-    """The provider's key. Default: the provider's usual environment variable."""
-
-    @field_validator("base_url", check_fields=False)
-    @classmethod
-    def _is_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
-            raise ValueError("must be an URL such as https://api.example.com/v1")
-        return value
-
-
-class DeepgramSttSettings(_CloudSection):
+class DeepgramSttSettings(CloudSection):
     """Deepgram's streaming recogniser, live over one WebSocket a call."""
 
     api_key_variable: ClassVar[str] = "DEEPGRAM_API_KEY"
@@ -70,8 +59,15 @@ class DeepgramSttSettings(_CloudSection):
     mip_opt_out: bool = True
     """Whether Deepgram may not keep the audio to improve its models. Default true."""
 
+    @field_validator("model")
+    @classmethod
+    def _listens_here(cls, value: str) -> str:
+        if value.startswith("flux"):
+            raise ValueError("Flux has a protocol of its own: write provider: deepgram-flux")
+        return value
 
-class OfflineSttSettings(_Section):
+
+class OfflineSttSettings(SpeechSection):
     """Whisper in the speech engine's process; no key, no network, final text only."""
 
     provider: Literal["offline"] = "offline"
@@ -83,7 +79,7 @@ class OfflineSttSettings(_Section):
     """Longest wait for one transcript, in s. Default 5."""
 
 
-class TimedSttSettings(_Section):
+class TimedSttSettings(SpeechSection):
     """A recogniser with a known delay, for measurements; it hears loudness, not words."""
 
     provider: Literal["timed"]
@@ -100,33 +96,13 @@ class TimedSttSettings(_Section):
     """A frame at least this loud counts as speech, in dBFS. Default -45."""
 
 
-class OpenAiLlmSettings(_CloudSection):
-    """Any server that speaks OpenAI's chat completions."""
-
-    api_key_variable: ClassVar[str] = "OPENAI_API_KEY"
-
-    provider: Literal["openai"]
-    model: str = "gpt-4.1-mini"
-    """The model's name at that server. Default gpt-4.1-mini."""
-    base_url: str | None = None
-    """The API's root, such as http://127.0.0.1:11434/v1. Default: OpenAI's own."""
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    """Sampling temperature. Default: the model's own."""
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=100_000)
-    """Longest answer, in tokens. Default: the model's own limit."""
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
-    """How long a reasoning model thinks. Default: the model's own."""
-    parallel_tool_calls: bool | None = None
-    """Whether one answer may call several tools. Default: the model's own."""
-
-
-class OfflineLlmSettings(_Section):
+class OfflineLlmSettings(SpeechSection):
     """The assistant's own flow decides what to say: deterministic, no model."""
 
     provider: Literal["offline"] = "offline"
 
 
-class TimedLlmSettings(_Section):
+class TimedLlmSettings(SpeechSection):
     """A model with a known delay that always says the same, for measurements."""
 
     provider: Literal["timed"]
@@ -136,7 +112,7 @@ class TimedLlmSettings(_Section):
     """What every reply says."""
 
 
-class CartesiaTtsSettings(_CloudSection):
+class CartesiaTtsSettings(CloudSection):
     """Cartesia's streaming voice, over a pool of WebSockets."""
 
     api_key_variable: ClassVar[str] = "CARTESIA_API_KEY"
@@ -158,7 +134,7 @@ class CartesiaTtsSettings(_CloudSection):
     """Whether the times of words are asked for. Default false."""
 
 
-class OfflineTtsSettings(_Section):
+class OfflineTtsSettings(SpeechSection):
     """The hibari voice in the speech engine's process; no key, no network."""
 
     provider: Literal["offline"] = "offline"
@@ -172,7 +148,7 @@ class OfflineTtsSettings(_Section):
     """Longest wait for the next piece of audio, in s. Default 5."""
 
 
-class TimedTtsSettings(_Section):
+class TimedTtsSettings(SpeechSection):
     """A voice with a known delay, for measurements: a tone, or a clip from a file."""
 
     provider: Literal["timed"]
@@ -194,7 +170,7 @@ class TimedTtsSettings(_Section):
         return self
 
 
-class BundledVadSettings(_Section):
+class BundledVadSettings(SpeechSection):
     """The voice activity detector that LiveKit's agents carry."""
 
     provider: Literal["bundled"] = "bundled"
@@ -208,7 +184,7 @@ class BundledVadSettings(_Section):
     """What is kept from before speech began, in ms. Default 500."""
 
 
-class SileroVadSettings(_Section):
+class SileroVadSettings(SpeechSection):
     """livekit-plugins-silero: the same model run by onnxruntime, at the line's own rate."""
 
     provider: Literal["silero"]
@@ -224,7 +200,7 @@ class SileroVadSettings(_Section):
     """What is kept from before speech began, in ms. Default 500."""
 
 
-class EngineSettings(_Section):
+class EngineSettings(SpeechSection):
     """The process that holds the offline models; one serves all calls of a machine."""
 
     whisper_folder: str | None = None
@@ -234,18 +210,31 @@ class EngineSettings(_Section):
 
 
 SttSettings = Annotated[
-    DeepgramSttSettings | OfflineSttSettings | TimedSttSettings, Field(discriminator="provider")
+    DeepgramSttSettings
+    | FluxSttSettings
+    | WhisperSttSettings
+    | PluginSttSettings
+    | OfflineSttSettings
+    | TimedSttSettings,
+    Field(discriminator="provider"),
 ]
 LlmSettings = Annotated[
-    OpenAiLlmSettings | OfflineLlmSettings | TimedLlmSettings, Field(discriminator="provider")
+    OpenAiLlmSettings | AzureLlmSettings | PluginLlmSettings | OfflineLlmSettings | TimedLlmSettings,
+    Field(discriminator="provider"),
 ]
 TtsSettings = Annotated[
-    CartesiaTtsSettings | OfflineTtsSettings | TimedTtsSettings, Field(discriminator="provider")
+    CartesiaTtsSettings
+    | OpenAiTtsSettings
+    | HttpTtsSettings
+    | PluginTtsSettings
+    | OfflineTtsSettings
+    | TimedTtsSettings,
+    Field(discriminator="provider"),
 ]
 VadSettings = Annotated[BundledVadSettings | SileroVadSettings, Field(discriminator="provider")]
 
 
-class DeadlineSettings(_Section):
+class DeadlineSettings(SpeechSection):
     """How long a caller may be kept waiting by each stage before somebody else is asked."""
 
     stt_final_ms: int = Field(default=1500, ge=200, le=20_000)
@@ -258,12 +247,16 @@ class DeadlineSettings(_Section):
     """From the first whole sentence to its first sound, in ms. Default 1500: a live voice takes 300."""
     tts_next_audio_ms: int = Field(default=1500, ge=200, le=20_000)
     """From each piece of sound to the next, in ms. Default 1500."""
+    realtime_first_audio_ms: int = Field(default=2500, ge=200, le=60_000)
+    """Of a speech-to-speech model: from the end of the caller's turn to its first sound. Default 2500."""
+    realtime_next_audio_ms: int = Field(default=2000, ge=200, le=20_000)
+    """The same, from each piece of sound to the next, in ms. Default 2000."""
     cooldown_s: float = Field(default=30.0, ge=0.1, le=3600)
     """Rest of a provider that has failed, in s; doubled each time it fails again, up to eight times.
     Default 30."""
 
 
-class FallbackSettings(_Section):
+class FallbackSettings(SpeechSection):
     """Who stands in; none where nothing is given."""
 
     stt: SttSettings | None = None
@@ -272,6 +265,8 @@ class FallbackSettings(_Section):
     """Who decides when ``llm`` does not."""
     tts: TtsSettings | None = None
     """Who speaks when ``tts`` does not."""
+    realtime: RealtimeSettings | None = None
+    """Who takes the call over when ``realtime`` fails."""
 
     @field_validator("llm")
     @classmethod
@@ -281,9 +276,13 @@ class FallbackSettings(_Section):
         return value
 
 
-class SpeechSettings(_Section):
+class SpeechSettings(SpeechSection):
     """The whole section. Default: offline everywhere, the bundled voice activity detector."""
 
+    pipeline: Literal["stages", "realtime"] = "stages"
+    """``stages``: recogniser, model and voice; ``realtime``: one model hears and speaks. Default stages."""
+    realtime: RealtimeSettings | None = None
+    """The model of the realtime pipeline; ``tts`` then speaks fixed texts, such as the greeting."""
     stt: SttSettings = OfflineSttSettings()
     """Who recognises."""
     llm: LlmSettings = OfflineLlmSettings()
@@ -299,19 +298,35 @@ class SpeechSettings(_Section):
     deadlines: DeadlineSettings = DeadlineSettings()
     """When a provider is given up for a turn."""
 
+    @model_validator(mode="after")
+    def _model_is_there(self) -> SpeechSettings:
+        if self.pipeline == "realtime" and self.realtime is None:
+            raise ValueError("pipeline is realtime, so realtime must say which model")
+        return self
+
     @property
     def needs_engine(self) -> bool:
         """Whether the speech engine's process must run for these providers."""
         return any(isinstance(each, OfflineSttSettings | OfflineTtsSettings) for _, each in self.chosen())
 
-    def chosen(self) -> list[tuple[str, SttSettings | LlmSettings | TtsSettings]]:
-        """Every provider of a stage with its key in the file, those that stand in last."""
-        named = [
-            ("stt", self.stt),
-            ("llm", self.llm),
-            ("tts", self.tts),
-            ("fallback.stt", self.fallback.stt),
-            ("fallback.llm", self.fallback.llm),
-            ("fallback.tts", self.fallback.tts),
-        ]
+    def chosen(self) -> list[tuple[str, SttSettings | LlmSettings | TtsSettings | RealtimeSettings]]:
+        """Every provider that calls will use, with its key in the file, those that stand in last."""
+        other = self.fallback
+        named: list[tuple[str, SttSettings | LlmSettings | TtsSettings | RealtimeSettings | None]]
+        if self.pipeline == "realtime":
+            named = [
+                ("realtime", self.realtime),
+                ("tts", self.tts),
+                ("fallback.realtime", other.realtime),
+                ("fallback.tts", other.tts),
+            ]
+        else:
+            named = [
+                ("stt", self.stt),
+                ("llm", self.llm),
+                ("tts", self.tts),
+                ("fallback.stt", other.stt),
+                ("fallback.llm", other.llm),
+                ("fallback.tts", other.tts),
+            ]
         return [(key, each) for key, each in named if each is not None]

@@ -202,6 +202,22 @@ class InterruptHandler(Generic[_Item]):
             self._yield(decision, evidence)
         return True
 
+    def yield_now(self, policy: str, reason: str) -> bool:
+        """Somebody who knows better says that the caller has the floor; whether the agent gives it up.
+
+        Not where something must be heard; and nothing has to be done where the agent says nothing.
+        """
+        situation = self._situation()
+        if (
+            self._closed
+            or self._yielding
+            or situation.agent == "listening"
+            or situation.must_hear is not None
+        ):
+            return False
+        self._yield(Decision("yield", policy, reason), self._evidence(situation))
+        return True
+
     # The agent
 
     def agent_began(self) -> None:

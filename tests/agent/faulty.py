@@ -21,13 +21,13 @@ from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.tones import sine
 from telephony.clock import LoopClock
+from telephony.speech.cloud_settings import OpenAiLlmSettings
 from telephony.speech.providers import build
 from telephony.speech.settings import (
     CartesiaTtsSettings,
     DeadlineSettings,
     DeepgramSttSettings,
     FallbackSettings,
-    OpenAiLlmSettings,
     SpeechSettings,
     TimedLlmSettings,
     TimedSttSettings,

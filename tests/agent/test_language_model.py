@@ -13,8 +13,9 @@ from werkzeug import Request, Response
 from telephony.agent.tools import function_tools
 from telephony.assistants.loader import load_assistant
 from telephony.assistants.tools.desk import Desk
+from telephony.speech.cloud_settings import OpenAiLlmSettings
 from telephony.speech.providers import build
-from telephony.speech.settings import OpenAiLlmSettings, SpeechSettings, TimedSttSettings, TimedTtsSettings
+from telephony.speech.settings import SpeechSettings, TimedSttSettings, TimedTtsSettings
 
 pytestmark = pytest.mark.component
 

@@ -15,8 +15,9 @@ from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.guard.llm import GuardedLlm
 from telephony.speech.guard.stt import GuardedStt
 from telephony.speech.guard.tts import GuardedTts
+from telephony.speech.keys import check_keys
 from telephony.speech.offline_stt import OfflineStt
-from telephony.speech.providers import build, build_vad, check_keys, preload_modules
+from telephony.speech.providers import build, build_vad, preload_modules
 from telephony.speech.settings import BundledVadSettings, SileroVadSettings, SpeechSettings
 from telephony.speech.timed import TimedLlm, TimedStt, TimedTts
 from tests.speech.conversation import Bookings

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from telephony.speech.cloud_settings import OpenAiLlmSettings
 from telephony.speech.settings import (
     CartesiaTtsSettings,
     DeepgramSttSettings,
-    OpenAiLlmSettings,
     SpeechSettings,
 )
 
@@ -56,7 +56,7 @@ def test_one_offline_leg_needs_the_engine() -> None:
         ({"stt": {"provider": "deepgram", "base_url": "api.deepgram.com"}}, ("stt", "deepgram", "base_url")),
         ({"stt": {"provider": "deepgram", "sample_rate": 44100}}, ("stt", "deepgram", "sample_rate")),
         ({"stt": {"provider": "deepgram", "endpointing_ms": "25"}}, ("stt", "deepgram", "endpointing_ms")),
-        ({"stt": {"provider": "whisper"}}, ("stt",)),
+        ({"stt": {"provider": "wisper"}}, ("stt",)),
         ({"stt": {}}, ("stt",)),
         ({"tts": {"provider": "timed", "sound": "clip"}}, ("tts", "timed")),
         ({"tts": {"provider": "cartesia", "speed": 3.0}}, ("tts", "cartesia", "speed")),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["stt", "llm", "tts"]
+Stage = Literal["stt", "llm", "tts", "realtime"]
 
 TroubleKind = Literal["late", "failed", "switched", "exhausted", "returned"]
 """``late``: a deadline was missed; ``failed``: an error came before it; ``switched``: another serves from now

@@ -41,13 +41,14 @@ async def tone(text: str, rate: int) -> AsyncIterator[NDArray[np.int16]]:
 class CartesiaSimulator:
     """One simulated Cartesia.
 
-    ``speak`` makes the sound; without ``api_key`` every key is good; ``delay_s`` passes before the first
-    chunk of each transcript. ``requests`` are all messages and bodies so far; ``fault`` is what it does
-    wrong from now on.
+    ``speak`` makes the sound; without ``api_key`` every key is good, without ``models`` every model;
+    ``delay_s`` passes before the first chunk of each transcript. ``requests`` are all messages and bodies so
+    far; ``fault`` is what it does wrong from now on.
     """
 
     speak: Speak = tone
     api_key: str | None = None
+    models: tuple[str, ...] = ()
     delay_s: float = 0.05
     requests: list[dict[str, Any]] = field(default_factory=list)
     fault: Fault | None = None
@@ -79,7 +80,7 @@ class CartesiaSimulator:
     async def _say(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> None:
         self.requests.append(asked)
         context = asked.get("context_id", "")
-        if (reason := _refusal(asked)) is not None:
+        if (reason := self._refusal(asked)) is not None:
             error = {
                 "type": "error",
                 "error": reason,
@@ -115,7 +116,8 @@ class CartesiaSimulator:
         self._check(request, request.headers.get("Cartesia-Version", ""))
         asked = await request.json()
         self.requests.append(asked)
-        if (reason := _refusal(asked)) is not None:
+        await before(request, self.fault)
+        if (reason := self._refusal(asked)) is not None:
             raise web.HTTPBadRequest(text=reason)
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(request)
@@ -124,6 +126,11 @@ class CartesiaSimulator:
             await response.write(piece.astype("<i2").tobytes())
         await response.write_eof()
         return response
+
+    def _refusal(self, asked: dict[str, Any]) -> str | None:
+        if self.models and asked.get("model_id") not in self.models:
+            return f"model {asked.get('model_id')} not found"
+        return _refusal(asked)
 
     def _check(self, request: web.Request, version: str) -> None:
         key = request.headers.get("X-API-Key", "")

@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 from telephony.logs import get_logger
 from telephony.speech.simulators.endpointing import Endpointer, SpeechBegan, Utterance
 from telephony.speech.simulators.faults import SLOW_S, Fault, before, drop
+from telephony.speech.simulators.flux import FluxListening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,13 +52,16 @@ class DeepgramSimulator:
     """One simulated Deepgram.
 
     ``hear`` says what was said; without ``api_key`` every key is good; ``silence_s`` ends an utterance,
-    in s, unless the client asks for longer. ``queries`` are the parameters of every connection so far;
-    ``fault`` is what it does wrong from now on, a ``cut`` in the middle of each utterance.
+    in s, unless the client asks for longer; ``models`` are those it has, any by default; ``foresees`` says
+    that ``hear`` needs no samples, as a script does. ``queries`` are the parameters of every connection so
+    far; ``fault`` is what it does wrong from now on, a ``cut`` in the middle of each utterance.
     """
 
     hear: Hear = field(default_factory=lambda: scripted(["Hello."]))
     api_key: str | None = None
     silence_s: float = 0.3
+    models: tuple[str, ...] = ()
+    foresees: bool = True
     queries: list[dict[str, str]] = field(default_factory=list)
     fault: Fault | None = None
 
@@ -65,6 +69,7 @@ class DeepgramSimulator:
         """The server, to be run by ``serving.serve``."""
         app = web.Application()
         app.router.add_get("/v1/listen", self._listen)
+        app.router.add_get("/v2/listen", self._listen)
         return app
 
     async def _listen(self, request: web.Request) -> web.WebSocketResponse:
@@ -72,15 +77,15 @@ class DeepgramSimulator:
         self.queries.append(query)
         self._check(request, query)
         await before(request, self.fault)
-        silence_s = max(self.silence_s, _milliseconds(query.get("endpointing", "10")) / 1000)
-        rate = int(query["sample_rate"])
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        call = _Listening(self.hear, rate, Endpointer(rate, silence_s=silence_s), socket, query)
+        call = await self._listener(socket, query, flux=request.path.startswith("/v2"))
         async for message in socket:
             if self.fault in ("mute", "hang"):
                 continue
-            if self.fault in ("refuse", "error") or (self.fault == "cut" and call.heard_s > _CUT_S):
+            if self.fault in ("refuse", "error", "limited") or (
+                self.fault == "cut" and call.heard_s > _CUT_S
+            ):
                 drop(request)
                 break
             if self.fault == "malformed":
@@ -92,6 +97,17 @@ class DeepgramSimulator:
                 break
         return socket
 
+    async def _listener(
+        self, socket: web.WebSocketResponse, query: dict[str, str], *, flux: bool
+    ) -> _Listening | FluxListening:
+        if flux:
+            turns = FluxListening(self.hear, socket, query, silence_s=self.silence_s, foresees=self.foresees)
+            await turns.connected()
+            return turns
+        rate, silence_s = int(query["sample_rate"]), _milliseconds(query.get("endpointing", "10")) / 1000
+        endpointer = Endpointer(rate, silence_s=max(self.silence_s, silence_s))
+        return _Listening(self.hear, rate, endpointer, socket, query)
+
     def _check(self, request: web.Request, query: dict[str, str]) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Token" or not key or (self.api_key and not hmac.compare_digest(key, self.api_key)):
@@ -100,10 +116,20 @@ class DeepgramSimulator:
                 content_type="application/json",
             )
         if query.get("encoding") != "linear16" or not query.get("sample_rate", "").isdigit():
-            raise web.HTTPBadRequest(
-                text='{"err_code":"Bad Request","err_msg":"linear16 and a sample_rate are needed."}',
-                content_type="application/json",
-            )
+            raise _bad_request("linear16 and a sample_rate are needed.")
+        model = query.get("model", "")
+        if not _is_here(model, request.path) or (self.models and model not in self.models):
+            raise _bad_request(f"No such model {model}.")
+
+
+def _bad_request(message: str) -> web.HTTPBadRequest:
+    text = json.dumps({"err_code": "Bad Request", "err_msg": message})
+    return web.HTTPBadRequest(text=text, content_type="application/json")
+
+
+def _is_here(model: str, path: str) -> bool:
+    """Whether a model is served by this version of the API."""
+    return model.startswith("flux") == path.startswith("/v2")
 
 
 class _Listening:

@@ -10,12 +10,13 @@ from aiohttp import web
 if TYPE_CHECKING:
     from aiohttp.web_response import StreamResponse
 
-Fault = Literal["refuse", "error", "hang", "mute", "cut", "slow", "malformed"]
+Fault = Literal["refuse", "error", "hang", "mute", "cut", "slow", "malformed", "limited"]
 """``refuse``: the connection is dropped; ``error``: status 500; ``hang``: no first byte; ``mute``: the answer
 begins and nothing comes; ``cut``: dropped in the middle; ``slow``: ten times slower; ``malformed``: not what
-the protocol says."""
+the protocol says; ``limited``: the quota is used up, status 429."""
 
-FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
+FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)[:7]
+"""What breaks; a quota that is used up does not."""
 
 SLOW_S: Final = 4.0
 """Ten times what a provider takes."""
@@ -28,6 +29,11 @@ async def before(request: web.Request, fault: Fault | None) -> None:
         drop(request)
     elif fault == "error":
         raise web.HTTPInternalServerError(text="simulated failure")
+    elif fault == "limited":
+        raise web.HTTPTooManyRequests(
+            text='{"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}',
+            content_type="application/json",
+        )
     elif fault == "hang":
         await nothing()
 

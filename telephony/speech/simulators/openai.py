@@ -1,28 +1,41 @@
-"""OpenAI's chat completions (``/v1/chat/completions``, ``/v1/models``), as livekit-plugins-openai asks.
+"""OpenAI's HTTP API, as livekit-plugins-openai asks: chat completions, transcriptions, speech, models.
 
-Streams server-sent events word by word, tool calls included, and the usage when it is asked for. What is
-answered is asked of a function, a script by default.
+Completions stream server-sent events word by word, tool calls included, and the usage when it is asked for.
+What is answered is asked of a function, a script by default. Azure's paths are served as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import io
 import itertools
 import json
 import time
+import wave
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from aiohttp import web
 
+from telephony.speech.simulators.cartesia import tone
+from telephony.speech.simulators.deepgram import scripted as hearing
 from telephony.speech.simulators.faults import SLOW_S, Fault, abort, before, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
+    from telephony.speech.simulators.cartesia import Speak
+    from telephony.speech.simulators.deepgram import Hear
+
     Think = Callable[[Sequence[Mapping[str, Any]]], Awaitable["Answer"]]
     """From the request's messages to the answer."""
+
+SPEECH_RATE = 24_000
+"""Samples per second of its speech, in Hz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +60,17 @@ def scripted(answers: Sequence[Answer]) -> Think:
 class OpenAiSimulator:
     """One simulated OpenAI.
 
-    ``think`` answers; without ``api_key`` every key is good; ``delay_s`` passes before the first word.
+    ``think`` answers, ``hear`` transcribes and ``speak`` speaks; without ``api_key`` every key is good,
+    without ``models`` every model; ``delay_s`` passes before the first word.
     ``requests`` are the bodies of all requests so far; ``fault`` is what it does wrong from now on.
     """
 
     think: Think = field(default_factory=lambda: scripted([Answer("Hello, how can I help?")]))
     api_key: str | None = None
     delay_s: float = 0.05
+    models: tuple[str, ...] = ()
+    hear: Hear = field(default_factory=lambda: hearing(["Hello."]))
+    speak: Speak = tone
     requests: list[dict[str, Any]] = field(default_factory=list)
     fault: Fault | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
@@ -63,19 +80,27 @@ class OpenAiSimulator:
         app = web.Application()
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._completions)
+        app.router.add_post("/openai/deployments/{deployment}/chat/completions", self._completions)
+        app.router.add_post("/v1/audio/transcriptions", self._transcriptions)
+        app.router.add_post("/v1/audio/speech", self._speech)
         return app
 
     async def _models(self, request: web.Request) -> web.Response:
         self._check(request)
-        model = {"id": "simulated", "object": "model", "created": 0, "owned_by": "trunkline"}
-        return web.json_response({"object": "list", "data": [model]})
+        about = {"object": "model", "created": 0, "owned_by": "trunkline"}
+        data = [{"id": model, **about} for model in self.models]
+        return web.json_response({"object": "list", "data": data})
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
         asked = await request.json()
         self.requests.append(asked)
+        deployment = request.match_info.get("deployment", "")
+        if deployment:
+            self._check_model(deployment)
         if not asked.get("model") or not isinstance(asked.get("messages"), list):
             raise _error(web.HTTPBadRequest, "model and messages are needed")
+        self._check_model(deployment or asked["model"])
         await before(request, self.fault)
         answer = await self.think(asked["messages"])
         await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
@@ -98,8 +123,69 @@ class OpenAiSimulator:
         await response.write_eof()
         return response
 
+    async def _transcriptions(self, request: web.Request) -> web.Response:
+        self._check(request)
+        form = await request.post()
+        file, model = form.get("file"), str(form.get("model") or "")
+        if not isinstance(file, web.FileField) or not model:
+            raise _error(web.HTTPBadRequest, "file and model are needed")
+        with file.file:
+            data = file.file.read()
+        self._check_model(model)
+        self.requests.append({key: value for key, value in form.items() if isinstance(value, str)})
+        await before(request, self.fault)
+        if self.fault == "malformed":
+            return web.Response(text='{"text": ', content_type="application/json")
+        samples, rate = _wav(data)
+        await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
+        text = await self.hear(samples, rate)
+        whole = {"text": text, "language": str(form.get("language") or "en"), "duration": len(samples) / rate}
+        verbose = form.get("response_format") == "verbose_json"
+        if self.fault in ("mute", "cut"):
+            return await self._half(request, json.dumps(whole).encode())
+        return web.json_response(whole if verbose else {"text": text})
+
+    async def _half(self, request: web.Request, body: bytes) -> web.Response:
+        """An answer that begins, and then breaks off or never ends."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        if self.fault == "mute":
+            await nothing()
+        await abort(response, request)
+        return web.Response()
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        asked = await request.json()
+        self.requests.append(asked)
+        if not asked.get("input") or asked.get("response_format") != "pcm":
+            raise _error(web.HTTPBadRequest, "this simulator speaks pcm only, and needs input")
+        self._check_model(asked.get("model") or "")
+        await before(request, self.fault)
+        response = web.StreamResponse(headers={"Content-Type": "audio/pcm"})
+        await response.prepare(request)
+        await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
+        if self.fault == "mute":
+            await nothing()
+        async for piece in self.speak(asked["input"], SPEECH_RATE):
+            sound = piece.astype("<i2").tobytes()
+            if self.fault == "cut":
+                await response.write(sound[: len(sound) // 4 * 2])
+                await abort(response, request)
+                return response
+            await response.write(sound)
+        await response.write_eof()
+        return response
+
+    def _check_model(self, model: str) -> None:
+        if self.models and model not in self.models:
+            raise _error(web.HTTPNotFound, f"The model `{model}` does not exist.", "model_not_found")
+
     def _check(self, request: web.Request) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if request.path.startswith("/openai/"):
+            scheme, key = "Bearer", request.headers.get("api-key", "")
         if scheme != "Bearer" or not key or (self.api_key and not hmac.compare_digest(key, self.api_key)):
             raise _error(web.HTTPUnauthorized, "Incorrect API key provided.")
 
@@ -116,7 +202,7 @@ class _Completion:
 
     def chunks(self, *, with_usage: bool) -> Iterator[dict[str, Any]]:
         yield self._chunk({"role": "assistant", "content": ""})
-        for word in _words(self.answer.text):
+        for word in words_of(self.answer.text):
             yield self._chunk({"content": word})
         for call in self._calls():
             yield self._chunk({"tool_calls": [call]})
@@ -154,11 +240,17 @@ class _Completion:
         return {"prompt_tokens": 10, "completion_tokens": words, "total_tokens": 10 + words}
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """A text in pieces, each word with the space before it."""
     words = text.split(" ") if text else []
     return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
 
 
-def _error(kind: type[web.HTTPError], message: str) -> web.HTTPError:
-    body = {"error": {"message": message, "type": "invalid_request_error", "code": None}}
+def _wav(data: bytes) -> tuple[NDArray[np.int16], int]:
+    with wave.open(io.BytesIO(data)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+
+
+def _error(kind: type[web.HTTPError], message: str, code: str | None = None) -> web.HTTPError:
+    body = {"error": {"message": message, "type": "invalid_request_error", "code": code}}
     return kind(text=json.dumps(body), content_type="application/json")

@@ -1,0 +1,43 @@
+"""What differs in a call that one model hears and speaks: who is told what, and when a turn was spoken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telephony.agent.session import phone_session, realtime_session
+from telephony.speech.providers import Providers
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession, llm
+
+    from telephony.agent.dead_air import DeadAir
+    from telephony.agent.turn_taking import TurnTaking
+    from telephony.assistants.schema import Assistant
+    from telephony.speech.realtime import RealtimeProviders
+
+    Pipeline = Providers | RealtimeProviders
+
+
+def session_of(providers: Pipeline, assistant: Assistant, turns: TurnTaking) -> AgentSession[None]:
+    """The session for a call's providers; it is not started."""
+    if isinstance(providers, Providers):
+        return phone_session(providers, assistant, turns)
+    return realtime_session(providers, assistant, turns)
+
+
+def follow_model(providers: RealtimeProviders, dead_air: DeadAir, turns: TurnTaking | None) -> None:
+    """Have the model's silence noticed, and its word on who speaks heard."""
+    providers.guard.unanswered = lambda: dead_air.unanswered("realtime")
+    providers.guard.lost = dead_air.lost
+    if turns is not None:
+        providers.on_heard(turns.model_heard)
+
+
+def note_times(message: llm.ChatMessage, turns: TurnTaking) -> None:
+    """When a turn of the caller's was spoken, by the line's own detector: the model tells only its words."""
+    began_at, ended_at = turns.turn_taken(), turns.last_sounded_at
+    if began_at is not None and "started_speaking_at" not in message.metrics:
+        message.metrics["started_speaking_at"] = began_at
+    started_at = message.metrics.get("started_speaking_at")
+    if ended_at is not None and (started_at is None or ended_at > started_at):
+        message.metrics.setdefault("stopped_speaking_at", ended_at)
