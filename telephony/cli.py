@@ -135,9 +135,11 @@ def _mount() -> None:
     from telephony.api.cli_keys import app as keys_app
     from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
+    from telephony.workshop.cli import app as assistant_app
 
     app.add_typer(provision_app, name="provision")
     app.add_typer(caller_app, name="caller")
+    app.add_typer(assistant_app, name="assistant")
     app.add_typer(calls_app, name="calls")
     app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(keys_app, name="keys")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from telephony.assistants.loader import BUNDLED, load_assistant
+from telephony.assistants.loader import find_assistant, load_assistant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,14 +43,13 @@ class AssistantShelf:
         return assistant
 
     def _edition(self, name: str) -> _Edition | None:
-        for folder in (*self._directories, BUNDLED):
-            path = folder / f"{name}.yaml"
-            try:
-                found = path.stat()
-            except OSError:
-                continue
-            return path, found.st_ino, found.st_mtime_ns, found.st_size
-        return None
+        path = find_assistant(name, self._directories)
+        try:
+            found = path.stat() if path is not None else None
+        except OSError:
+            # Gone since it was found.
+            return None
+        return (path, found.st_ino, found.st_mtime_ns, found.st_size) if path and found else None
 
 
 _Edition = tuple["Path", int, int, int]

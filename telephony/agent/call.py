@@ -38,6 +38,7 @@ from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
+from telephony.assistants.tools.http import HttpReach
 from telephony.clock import LoopClock
 from telephony.errors import LinkError, LiveKitError
 from telephony.logs import get_logger
@@ -45,6 +46,7 @@ from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
+from telephony.webhooks.guard import AddressGuard, networks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -97,7 +99,7 @@ class Call:
 
     def __init__(self, ctx: JobContext, settings: AgentSettings, assistant: Assistant) -> None:
         self._ctx = ctx
-        self._settings = settings
+        self._settings = settings = settings.for_assistant(assistant)
         self._assistant = assistant
         scripted = settings.line.speech.llm.provider == "offline" and assistant.flow is not None
         self._flow = Flow(assistant) if scripted else None
@@ -107,6 +109,7 @@ class Call:
             callbacks=CallbackList(settings.data / "callbacks.json"),
             collected=self._on_collected,
             refuse_recording=self._on_recording_refused,
+            http=HttpReach(AddressGuard(networks(settings.line.assistants.allowed_networks))),
         )
         self._caller: Caller | None = None
         self._record: CallRecord | None = None
@@ -179,7 +182,8 @@ class Call:
         if not path.greets_early:
             self._record_room()
             self._speak_first()
-        self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+        longest_s = self._settings.line.agent.max_call_duration
+        self._conversation.limit_time(min(longest_s, self._assistant.budget.duration_s or longest_s))
         self._spawn(self._keep_clips(path))
         await self._await_caller()
 
@@ -286,6 +290,8 @@ class Call:
             await self._path.leave()
         await self._close_room()
         await utils.aio.cancel_and_wait(*self._tasks)
+        if self._desk.http is not None:
+            await self._desk.http.aclose()
         if self._dead_air is not None:
             await self._dead_air.aclose()
         if self._greeting is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.agent import orphans
@@ -18,6 +18,7 @@ from telephony.agent.hangup import HangUp
 from telephony.agent.rehearsal import rehearse
 from telephony.agent.room import delete_room
 from telephony.agent.settings import AgentSettings
+from telephony.assistants.call_data import filled
 from telephony.errors import TrunklineError
 from telephony.logs import get_logger
 
@@ -57,7 +58,7 @@ async def entrypoint(ctx: JobContext) -> None:
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
         orphans.note(settings.journals, ctx.job)
         shelf = ctx.proc.userdata.get(_SHELF) or AssistantShelf(settings.assistant_directories)
-        assistant = shelf.get(name)
+        assistant = filled(shelf.get(name), call_data(ctx.job.metadata))
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
         await call.begin()
     except TrunklineError as error:
@@ -97,6 +98,16 @@ def assistant_name(metadata: str, default: str) -> str:
         return default
     name = told.get("assistant", default)
     return name if isinstance(name, str) and name else default
+
+
+def call_data(metadata: str) -> dict[str, Any]:
+    """What the call brings along, from its job's metadata: ``{"data": {"order": "1042"}}``."""
+    try:
+        told = json.loads(metadata or "{}")
+    except ValueError:
+        return {}
+    data = told.get("data") if isinstance(told, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 async def _fail(ctx: JobContext, call: Call | None, cause: str) -> None:

@@ -15,6 +15,7 @@ from telephony.errors import AssistantError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from telephony.assistants.http_tool import Waiting
     from telephony.assistants.tools.desk import Desk
 
 Result = dict[str, Any]
@@ -31,6 +32,8 @@ class Tool:
         arguments: their shape.
         function: does it.
         after_speaking: whether the words spoken with it must have been heard before it is done.
+        waiting: what the caller hears while it is slow.
+        languages: in which it speaks; None for any.
     """
 
     name: str
@@ -38,12 +41,23 @@ class Tool:
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[Result]]
     after_speaking: bool = False
+    waiting: Waiting | None = None
+    languages: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, function: Callable[..., Awaitable[Result]], *, after_speaking: bool = False) -> Tool:
+    def of(
+        cls,
+        function: Callable[..., Awaitable[Result]],
+        *,
+        after_speaking: bool = False,
+        waiting: Waiting | None = None,
+        languages: frozenset[str] | None = None,
+        strict: bool = True,
+    ) -> Tool:
         """Describe an async function whose first parameter is the desk.
 
-        Its docstring's first paragraph is the description; ``Annotated`` fields describe arguments.
+        Its docstring's first paragraph is the description; ``Annotated`` fields describe arguments. Where it
+        is not ``strict``, a text such as ``5`` is taken for the number, as a flow writes it.
         """
         # The desk and the result are named for type checkers only, the arguments for pydantic too.
         unresolved = {"Desk": Any, "Result": Any}
@@ -57,10 +71,10 @@ class Tool:
             for parameter in parameters
         }
         name = function.__name__
-        config = ConfigDict(extra="forbid", strict=True)
+        config = ConfigDict(extra="forbid", strict=strict)
         model = create_model(f"{name}_arguments", __config__=config, **fields)
         summary = inspect.cleandoc(function.__doc__ or "").split("\n\n", 1)[0]
-        return cls(name, " ".join(summary.split()), model, function, after_speaking)
+        return cls(name, " ".join(summary.split()), model, function, after_speaking, waiting, languages)
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
