@@ -14,6 +14,7 @@ from telephony import logs
 from telephony.agent import orphans
 from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
+from telephony.agent.editions import Editions
 from telephony.agent.hangup import HangUp
 from telephony.agent.rehearsal import rehearse
 from telephony.agent.room import delete_room
@@ -39,7 +40,7 @@ def prewarm(process: JobProcess) -> None:
         settings = process.userdata[_SETTINGS] = AgentSettings.from_environment()
         # ctx.api reads it, and the dispatcher is no livekit-server.
         os.environ["LIVEKIT_URL"] = settings.url
-        shelf = process.userdata[_SHELF] = AssistantShelf(settings.assistant_directories)
+        shelf = process.userdata[_SHELF] = _shelf(settings)
     except Exception as error:
         log.error("settings_not_read", reason=str(error))
         return
@@ -57,7 +58,7 @@ async def entrypoint(ctx: JobContext) -> None:
         settings = ctx.proc.userdata.get(_SETTINGS) or AgentSettings.from_environment()
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
         orphans.note(settings.journals, ctx.job)
-        shelf = ctx.proc.userdata.get(_SHELF) or AssistantShelf(settings.assistant_directories)
+        shelf = ctx.proc.userdata.get(_SHELF) or _shelf(settings)
         assistant = filled(shelf.get(name), call_data(ctx.job.metadata))
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
         await call.begin()
@@ -80,6 +81,10 @@ async def on_session_end(ctx: JobContext) -> None:
     settings = ctx.proc.userdata.get(_SETTINGS)
     if isinstance(settings, AgentSettings):
         orphans.settle(settings.journals, ctx.job.id)
+
+
+def _shelf(settings: AgentSettings) -> AssistantShelf:
+    return AssistantShelf(settings.assistant_directories, Editions(settings.editions))
 
 
 def assistant_name(metadata: str, default: str) -> str:

@@ -137,6 +137,11 @@ class AgentSettings:
         return self.data / "journals"
 
     @property
+    def editions(self) -> Path:
+        """The folder of the assistants' files as calls were led by them."""
+        return self.data / "assistants"
+
+    @property
     def events(self) -> Path:
         """The folder of the calls' events."""
         return self.data / "events"

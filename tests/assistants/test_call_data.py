@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.assistants.call_data import LONGEST, filled, word
@@ -47,6 +47,7 @@ def test_an_assistant_that_wants_nothing_is_left_alone() -> None:
     assert filled(reception, {"name": "x"}) is reception
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text())))
 def test_a_value_is_a_short_line_without_braces(value: object) -> None:
     """Nobody who asks for a call can write instructions or placeholders into it."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ def tool(**changes: Any) -> HttpTool:
     return HttpTool.model_validate({**BASE, "parameters": CITY, **changes})
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_an_argument_never_leaves_its_place_in_the_address(city: str) -> None:
     """Whatever a caller is understood to have said, host, path and other parameters stay."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.assistants.slots.number import parse_number
@@ -75,6 +75,7 @@ def test_a_value_is_said_in_words(kind: SlotTypeName, value: str, said: str) -> 
     assert RUSSIAN[kind].said(value) == said
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(RUSSIAN)), st.text(max_size=60), st.booleans())
 def test_nothing_that_is_said_breaks_a_reader(kind: SlotTypeName, text: str, asked: bool) -> None:
     """Any text is a value that can be said, or none."""
@@ -83,6 +84,7 @@ def test_nothing_that_is_said_breaks_a_reader(kind: SlotTypeName, text: str, ask
         assert RUSSIAN[kind].said(value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59))
 def test_a_time_that_is_said_is_understood_again(hour: int, minute: int) -> None:
     """In the morning and after seven, where the hour alone is not ambiguous."""
