@@ -138,9 +138,11 @@ def _mount() -> None:
     from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
     from telephony.speech.simulators.cli import app as simulate_app
+    from telephony.workshop.cli import app as assistant_app
 
     app.add_typer(provision_app, name="provision")
     app.add_typer(caller_app, name="caller")
+    app.add_typer(assistant_app, name="assistant")
     app.add_typer(calls_app, name="calls")
     app.command("dial", epilog=DIAL_EPILOG)(dial)
     app.add_typer(webhooks_app, name="webhooks")

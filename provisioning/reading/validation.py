@@ -215,6 +215,9 @@ def _member(annotation: Any, tree: Any) -> Any:
     if get_origin(annotation) not in {Union, types.UnionType}:
         return annotation
     members = [_bare(member) for member in get_args(annotation) if member is not type(None)]
+    if len(members) == 1:
+        # An optional union: ``(A | B) | None`` with a discriminator inside.
+        return _member(members[0], tree)
     models = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
     given = tree if isinstance(tree, dict) else {}
     for candidate in models:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ipaddress
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from provisioning.sections.section import Duration, Name, Section
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("must be a network such as 10.0.0.0/8") from None
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""A network such as ``10.0.0.0/8``, or one address."""
 
 
 class AssistantsSection(Section):
     """Where the assistants' files are, and which one speaks when a rule names none."""
 
-    directory: str | None = None
-    """A folder of assistants' YAML files, looked in before the bundled ones. Default: bundled only."""
+    directory: str | None = "assistants"
+    """A folder of assistants' YAML files, looked in before the bundled ones. Default assistants."""
     default: Name = "reception"
     """The assistant of rules that name none. Default reception."""
+    allowed_networks: list[Network] = Field(default_factory=list)
+    """Private networks that assistants' HTTP tools may reach, such as 10.0.0.0/8. Default none: public
+    addresses only."""
 
 
 class AgentSection(Section):

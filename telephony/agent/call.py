@@ -51,6 +51,7 @@ from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
 from telephony.assistants.tools.diary import Diary
+from telephony.assistants.tools.http import HttpReach
 from telephony.clock import LoopClock
 from telephony.errors import LinkError, TransferError
 from telephony.logs import get_logger
@@ -58,6 +59,7 @@ from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
+from telephony.webhooks.guard import AddressGuard, networks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine
@@ -140,7 +142,7 @@ class Call:
 
     def __init__(self, ctx: JobContext, settings: AgentSettings, assistant: Assistant) -> None:
         self._ctx = ctx
-        self._settings = settings
+        self._settings = settings = settings.for_assistant(assistant)
         self._assistant = assistant
         self._realtime = settings.line.speech.pipeline == "realtime"
         offline = settings.line.speech.llm.provider == "offline" and not self._realtime
@@ -152,6 +154,7 @@ class Call:
             callbacks=CallbackList(settings.data / "callbacks.json"),
             collected=self._on_collected,
             refuse_recording=self._on_recording_refused,
+            http=HttpReach(AddressGuard(networks(settings.line.assistants.allowed_networks))),
         )
         self._caller: Caller | None = None
         self._record: CallRecord | None = None
@@ -226,8 +229,9 @@ class Call:
         if not path.greets_early:
             self._record_room()
             self._open_talk()
+        longest_s = self._settings.line.agent.max_call_duration
         if self._answering is None:
-            self._conversation.limit_time(self._settings.line.agent.max_call_duration)
+            self._conversation.limit_time(min(longest_s, self._assistant.budget.duration_s or longest_s))
         else:
             self._answering.listen(session)
             self._spawn(self._answering.lead())
@@ -387,6 +391,8 @@ class Call:
         await utils.aio.cancel_and_wait(*self._tasks)
         if self._answering is not None:
             await self._answering.aclose()
+        if self._desk.http is not None:
+            await self._desk.http.aclose()
         if self._dead_air is not None:
             await self._dead_air.aclose()
         if self._greeting is not None:
@@ -696,7 +702,8 @@ class Call:
             self._ctx,
             self._caller.identity,
             self._assistant.operator,
-            self._providers,
+            self._providers.tts,
+            _recogniser_of(self._providers),
             number=self._caller.line_number,
             tell=lambda kind, failure: self._on_transfer(target, kind, failure),
         )
@@ -796,3 +803,11 @@ class Call:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _recogniser_of(providers: Pipeline) -> stt.STT[Any] | None:
+    """One that can follow another speaker than the caller; a model that hears for itself has none."""
+    if not isinstance(providers, Providers):
+        return None
+    # A guarded recogniser follows one speaker, who is the caller.
+    return providers.stt if providers.guarded_stt is None else providers.guarded_stt.rota.first

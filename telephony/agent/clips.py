@@ -16,6 +16,7 @@ from livekit.agents import APIConnectOptions
 from livekit.agents.utils import http_context
 
 from telephony.agent.session import PROVIDER_LIMITS
+from telephony.assistants.call_data import filled
 from telephony.assistants.loader import assistant_names, load_assistant
 from telephony.audio.frame import RATE
 from telephony.audio.resample import resample
@@ -114,17 +115,23 @@ async def make_missing(settings: AgentSettings) -> None:
 
     For the worker's own process, so that also the first call's job has them to hand over.
     """
-    clips = SpokenClips(settings)
-    texts = [text for text in _all_texts(settings) if clips.load(text) is None]
-    if not texts:
-        return
-    voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
+    missing = [(own, texts) for own, texts in _wanted(settings) if texts]
     for pause_s in _PAUSES_S:
-        for voice in voices if pause_s >= _STAND_IN_S else voices[:1]:
-            if voice is not None and await _make(settings, voice, clips, texts):
-                return
+        missing = [(own, texts) for own, texts in missing if not await _speak(own, texts, pause_s)]
+        if not missing:
+            return
         # The speech engine starts beside the worker; a cloud may be away for a moment.
         await asyncio.sleep(pause_s)
+
+
+async def _speak(settings: AgentSettings, texts: list[str], pause_s: float) -> bool:
+    """Try once; whether all of them are made."""
+    clips = SpokenClips(settings)
+    voices = [settings.line.speech.tts, settings.line.speech.fallback.tts]
+    for voice in voices if pause_s >= _STAND_IN_S else voices[:1]:
+        if voice is not None and await _make(settings, voice, clips, texts):
+            return True
+    return False
 
 
 async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips, texts: list[str]) -> bool:
@@ -144,17 +151,25 @@ async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips,
     return True
 
 
-def _all_texts(settings: AgentSettings) -> list[str]:
-    """Each once, greetings first: the next call needs one."""
-    greetings: list[str] = []
-    rescues: list[str] = []
+def _wanted(settings: AgentSettings) -> list[tuple[AgentSettings, list[str]]]:
+    """What is not there yet, by voice; each text once, greetings first: the next call needs one."""
+    greetings: dict[str, list[str]] = {}
+    rescues: dict[str, list[str]] = {}
+    voices: dict[str, AgentSettings] = {}
     for name in assistant_names(settings.assistant_directories):
         try:
             assistant = load_assistant(name, settings.assistant_directories)
+            own = settings.for_assistant(assistant)
         except TrunklineError as error:
             log.warning("assistant_without_clips", assistant=name, reason=str(error))
             continue
-        greetings.append(assistant.greeting)
-        rescues.extend(clip_texts(assistant).values())
-        rescues.extend(rescue_texts(assistant))
-    return list(dict.fromkeys(greetings + rescues))
+        voice = own.line.speech.tts.model_dump_json()
+        voices.setdefault(voice, own)
+        greetings.setdefault(voice, []).append(filled(assistant).greeting)
+        rescues.setdefault(voice, []).extend([*clip_texts(assistant).values(), *rescue_texts(assistant)])
+    wanted = []
+    for voice, own in voices.items():
+        clips = SpokenClips(own)
+        texts = dict.fromkeys(greetings[voice] + rescues[voice])
+        wanted.append((own, [text for text in texts if clips.load(text) is None]))
+    return wanted

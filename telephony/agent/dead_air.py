@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
 
     from telephony.agent.aside import AsideOutput
-    from telephony.assistants.schema import Rescue
+    from telephony.assistants.rescue import Rescue
     from telephony.calls.events import EventType
     from telephony.clock import Clock, TimerHandle
     from telephony.speech.guard.stt import GuardedStt

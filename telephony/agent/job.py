@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.agent import orphans
 from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
+from telephony.agent.editions import Editions
 from telephony.agent.hangup import HangUp
 from telephony.agent.rehearsal import rehearse
 from telephony.agent.room import delete_room
 from telephony.agent.settings import AgentSettings
+from telephony.assistants.call_data import filled
 from telephony.errors import TrunklineError
 from telephony.logs import get_logger
 
@@ -38,7 +40,7 @@ def prewarm(process: JobProcess) -> None:
         settings = process.userdata[_SETTINGS] = AgentSettings.from_environment()
         # ctx.api reads it, and the dispatcher is no livekit-server.
         os.environ["LIVEKIT_URL"] = settings.url
-        shelf = process.userdata[_SHELF] = AssistantShelf(settings.assistant_directories)
+        shelf = process.userdata[_SHELF] = _shelf(settings)
     except Exception as error:
         log.error("settings_not_read", reason=str(error))
         return
@@ -56,8 +58,8 @@ async def entrypoint(ctx: JobContext) -> None:
         settings = ctx.proc.userdata.get(_SETTINGS) or AgentSettings.from_environment()
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
         orphans.note(settings.journals, ctx.job)
-        shelf = ctx.proc.userdata.get(_SHELF) or AssistantShelf(settings.assistant_directories)
-        assistant = shelf.get(name)
+        shelf = ctx.proc.userdata.get(_SHELF) or _shelf(settings)
+        assistant = filled(shelf.get(name), call_data(ctx.job.metadata))
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
         await call.begin()
     except TrunklineError as error:
@@ -81,6 +83,10 @@ async def on_session_end(ctx: JobContext) -> None:
         orphans.settle(settings.journals, ctx.job.id)
 
 
+def _shelf(settings: AgentSettings) -> AssistantShelf:
+    return AssistantShelf(settings.assistant_directories, Editions(settings.editions))
+
+
 def assistant_name(metadata: str, default: str) -> str:
     """The assistant that a job's metadata asks for.
 
@@ -97,6 +103,16 @@ def assistant_name(metadata: str, default: str) -> str:
         return default
     name = told.get("assistant", default)
     return name if isinstance(name, str) and name else default
+
+
+def call_data(metadata: str) -> dict[str, Any]:
+    """What the call brings along, from its job's metadata: ``{"data": {"order": "1042"}}``."""
+    try:
+        told = json.loads(metadata or "{}")
+    except ValueError:
+        return {}
+    data = told.get("data") if isinstance(told, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 async def _fail(ctx: JobContext, call: Call | None, cause: str) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioning.config import LineConfig, load_config
+from telephony.assistants.pipeline import speech_for
 from telephony.errors import ConfigError, LinkError
 from telephony.link.listener import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from telephony.assistants.schema import Assistant
 
 SERVER_URL = "TRUNKLINE_SERVER_URL"
 """Holds livekit-server's address where LIVEKIT_URL is overwritten with the dispatcher's.
@@ -99,6 +102,17 @@ class AgentSettings:
         directory = self.line.assistants.directory
         return [Path(directory)] if directory else []
 
+    def for_assistant(self, assistant: Assistant) -> AgentSettings:
+        """The same settings with the speech that an assistant wants.
+
+        Raises:
+            ConfigError: the line has no such pipeline or voice.
+        """
+        speech = speech_for(assistant, self.line.speech)
+        if speech is self.line.speech:
+            return self
+        return replace(self, line=self.line.model_copy(update={"speech": speech}))
+
     def link(self, name: str) -> Path:
         """The socket of a call.
 
@@ -121,6 +135,11 @@ class AgentSettings:
     def journals(self) -> Path:
         """The folder of what was said in calls that go on."""
         return self.data / "journals"
+
+    @property
+    def editions(self) -> Path:
+        """The folder of the assistants' files as calls were led by them."""
+        return self.data / "assistants"
 
     @property
     def events(self) -> Path:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import RunContext, ToolError, llm
 
 from telephony.assistants.flow import END_TOOL
-from telephony.assistants.tools.registry import TOOLS
+from telephony.assistants.tools.registry import tools_of
 from telephony.errors import AssistantError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from telephony.assistants.schema import Assistant
     from telephony.assistants.tools.desk import Desk
@@ -41,7 +43,7 @@ def function_tools(
         on_tool: told of each call's name, arguments and answer.
         on_end: told when the call is to be ended.
     """
-    return [_function_tool(TOOLS[name], desk, scripted, on_tool, on_end) for name in assistant.tools]
+    return [_function_tool(tool, desk, scripted, on_tool, on_end) for tool in tools_of(assistant).values()]
 
 
 def _function_tool(
@@ -56,7 +58,7 @@ def _function_tool(
             _keep(context)
             await context.wait_for_playout()
         try:
-            async with asyncio.timeout(tool.limit_s):
+            async with asyncio.timeout(tool.limit_s), _waited_for(tool, context):
                 result = await tool.run(desk, raw_arguments)
         except AssistantError as error:
             log.warning("tool_failed", tool=tool.name, reason=str(error))
@@ -76,6 +78,7 @@ def _function_tool(
             return None
         return json.dumps(result, ensure_ascii=False)
 
+    # livekit-agents runs it once the turn is taken: an answer that is worked out ahead calls nothing.
     schema = {"name": tool.name, "description": tool.description, "parameters": tool.schema()}
     return llm.function_tool(run, raw_schema=schema)
 
@@ -86,3 +89,11 @@ def _keep(context: RunContext[None]) -> None:
         context.disallow_interruptions()
     except RuntimeError as error:
         log.info("announcement_interrupted", reason=str(error))
+
+
+def _waited_for(tool: Tool, context: RunContext[None]) -> AbstractAsyncContextManager[None]:
+    """Have the caller told when the tool is slow, in its own words."""
+    waiting = tool.waiting
+    if waiting is None:
+        return nullcontext()
+    return context.with_filler(waiting.say, delay=waiting.after_s)

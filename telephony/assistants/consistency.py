@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
+from telephony.assistants.call_data import data_places
 from telephony.assistants.schema import (
     BACK,
     Assistant,
@@ -15,20 +17,30 @@ from telephony.assistants.schema import (
     secret_slots,
     state_texts,
 )
+from telephony.errors import AssistantError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from telephony.assistants.tools.tool import Tool
 
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str]
 
 
-def inconsistencies(assistant: Assistant, *, known_tools: Collection[str]) -> list[Finding]:
-    """Everything wrong with an assistant of the right shape, as (path in the file, sentence)."""
-    findings: list[Finding] = [
-        (("tools", n), f"there is no tool {name!r}; there are {', '.join(sorted(known_tools))}.")
-        for n, name in enumerate(assistant.tools)
-        if name not in known_tools
+def inconsistencies(assistant: Assistant, *, tool_named: Callable[[str], Tool]) -> list[Finding]:
+    """Everything wrong with an assistant of the right shape, as (path in the file, sentence).
+
+    Args:
+        tool_named: finds a tool by its name in the file, and raises AssistantError where there is none.
+    """
+    findings, tools = _tools(assistant, tool_named)
+    findings += _http_tools(assistant)
+    findings += _data(assistant)
+    findings += [
+        (("speech", name, "api_key"), "belongs to the operator's file or to the environment.")
+        for name, stage in assistant.speech
+        if getattr(stage, "api_key", None) is not None
     ]
     names = [field.name for field in assistant.fields]
     findings += [
@@ -47,7 +59,7 @@ def inconsistencies(assistant: Assistant, *, known_tools: Collection[str]) -> li
         return findings
     flow = assistant.flow
     findings += _lost_ways(flow)
-    findings += _wrong_calls(assistant, flow)
+    findings += _wrong_calls(flow, tools)
     findings += _empty_choices(flow)
     findings += _placeholders(flow)
     if not findings:
@@ -76,7 +88,7 @@ def _lost_ways(flow: FlowTable) -> list[Finding]:
     findings: list[Finding] = []
     for path, goto in _ways(flow):
         if goto not in flow.states and goto != BACK:
-            findings.append((path, f"there is no state {goto!r}."))
+            findings.append((path, f"there is no state {goto!r}.{_nearest(goto, flow.states)}"))
         if goto == BACK and path[-1] in {"start", "give_up"}:
             findings.append((path, "this must be a state, since there is none to go back to."))
     start = flow.states.get(flow.start)
@@ -85,12 +97,84 @@ def _lost_ways(flow: FlowTable) -> list[Finding]:
     return findings
 
 
-def _wrong_calls(assistant: Assistant, flow: FlowTable) -> list[Finding]:
+def _wrong_calls(flow: FlowTable, tools: set[str]) -> list[Finding]:
     return [
-        (("flow", "states", name, "call"), f"{state.call!r} is not one of this assistant's tools.")
+        (
+            ("flow", "states", name, "call"),
+            f"{state.call!r} is not one of this assistant's tools.{_nearest(state.call, tools)}",
+        )
         for name, state in flow.states.items()
-        if isinstance(state, ToolState) and state.call not in assistant.tools
+        if isinstance(state, ToolState) and state.call not in tools
     ]
+
+
+def _tools(assistant: Assistant, tool_named: Callable[[str], Tool]) -> tuple[list[Finding], set[str]]:
+    """What is wrong with the tools, and the names by which a flow may call them."""
+    findings: list[Finding] = []
+    names = set(assistant.http_tools)
+    for n, written in enumerate(assistant.tools):
+        try:
+            tool = tool_named(written)
+        except AssistantError as error:
+            findings.append((("tools", n), error.message))
+            names.add(written)
+            continue
+        if tool.name in names:
+            findings.append((("tools", n), f"there is a tool {tool.name!r} already."))
+        if tool.languages is not None and assistant.language not in tool.languages:
+            spoken = ", ".join(sorted(tool.languages))
+            findings.append((("tools", n), f"{tool.name} speaks {spoken} only, not {assistant.language}."))
+        names.add(tool.name)
+    return findings, names
+
+
+def _http_tools(assistant: Assistant) -> list[Finding]:
+    findings: list[Finding] = []
+    for name, tool in assistant.http_tools.items():
+        here: Path = ("http_tools", name)
+        findings += [
+            ((*here, *path), f"{{{word}}} is none of its parameters.{_nearest(word, tool.parameters)}")
+            for path, word in tool.fields()
+            if word not in tool.parameters
+        ]
+        spoken = tool.parameters.keys() | tool.result.keys()
+        findings += [
+            ((*here, "say"), f"nothing fills {{{word}}}.{_nearest(word, spoken)}")
+            for word in placeholders(tool.say or "")
+            if word not in spoken
+        ]
+        findings += [
+            ((*here, "result", key), "is the name of a parameter already.")
+            for key in sorted(tool.parameters.keys() & tool.result.keys())
+        ]
+    return findings
+
+
+def _data(assistant: Assistant) -> list[Finding]:
+    """Places in texts that no call fills."""
+    tree = assistant.model_dump(by_alias=True, exclude={"data", "speech"})
+    found = ((path, name) for path, text in _texts(tree, ()) for name in data_places(text))
+    findings: list[Finding] = []
+    for path, name in found:
+        if path[0] == "http_tools":
+            findings.append((path, "is not filled here; make it a parameter, and give it by the flow."))
+        elif name not in assistant.data:
+            told = f"`data` declares no {name!r}.{_nearest(name, assistant.data)}"
+            findings.append((path, told))
+    return findings
+
+
+def _texts(tree: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(tree, str):
+        yield path, tree
+    steps = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for step, item in steps:
+        yield from _texts(item, (*path, step))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _empty_choices(flow: FlowTable) -> list[Finding]:
@@ -116,7 +200,7 @@ def _placeholders(flow: FlowTable) -> list[Finding]:
     findings: list[Finding] = []
     for name, state in flow.states.items():
         here: Path = ("flow", "states", name)
-        filled = [word for text in state_texts(state) for word in placeholders(text)]
+        filled = [word for text in state_texts(state) for word in placeholders(text) if not _is_data(word)]
         findings += [
             (here, f"must not speak {{{word}}}, which is secret.") for word in filled if word in secret
         ]
@@ -125,6 +209,7 @@ def _placeholders(flow: FlowTable) -> list[Finding]:
             findings += _unfilled_arguments(here, state, slots)
         if isinstance(state, FormState):
             findings += _unspoken(here, state)
+            findings += _slot_limits(here, state)
         findings += [(here, f"nothing fills {{{word}}}.") for word in filled if word not in slots]
     return findings
 
@@ -135,7 +220,7 @@ def _unfilled_arguments(here: Path, state: ToolState, slots: set[str]) -> list[F
         ((*here, "arguments", key), f"nothing fills {{{word}}}.")
         for key, template in state.arguments.items()
         for word in placeholders(template)
-        if word not in known
+        if word not in known and not _is_data(word)
     ]
     findings += [
         ((*here, "results", n, "clear"), f"no form asks for {slot!r}.")
@@ -145,10 +230,31 @@ def _unfilled_arguments(here: Path, state: ToolState, slots: set[str]) -> list[F
     return findings
 
 
+def _is_data(word: str) -> bool:
+    return word.startswith("data.")
+
+
+def _slot_limits(here: Path, form: FormState) -> list[Finding]:
+    findings: list[Finding] = []
+    for n, blank in enumerate(form.slots):
+        at: Path = (*here, "slots", n)
+        if (blank.type == "choice") != bool(blank.choices):
+            findings.append(((*at, "choices"), "a choice needs choices, and nothing else has any."))
+        if blank.type != "number" and (blank.least is not None or blank.most is not None):
+            findings.append((at, "only a number has least and most."))
+        if blank.least is not None and blank.most is not None and blank.least > blank.most:
+            findings.append(((*at, "least"), "must not be larger than most."))
+        if blank.type != "digits" and blank.digits is not None:
+            findings.append(((*at, "digits"), "only digits have a number of digits."))
+    return findings
+
+
 def _unspoken(here: Path, form: FormState) -> list[Finding]:
     own = {question.slot for question in form.slots}
     if len(own) != len(form.slots):
         return [((*here, "slots"), "a slot is asked for twice.")]
+    if form.read_back is None:
+        return []
     spoken = {question.slot for question in form.slots if not question.secret}
     missing = spoken - set(placeholders(form.read_back))
     return [
@@ -158,12 +264,8 @@ def _unspoken(here: Path, form: FormState) -> list[Finding]:
 
 
 def _endless(flow: FlowTable) -> list[Finding]:
-    """Tools that call one another for ever without letting the caller speak."""
-    onward = {
-        name: {result.goto for result in state.results if isinstance(flow.states.get(result.goto), ToolState)}
-        for name, state in flow.states.items()
-        if isinstance(state, ToolState)
-    }
+    """Ways round on which the caller never speaks: tools, and forms that may be full already."""
+    onward = {name: _silent_ways(flow, name) for name in flow.states}
     for name in onward:
         seen: set[str] = set()
         ahead = set(onward[name])
@@ -175,3 +277,20 @@ def _endless(flow: FlowTable) -> list[Finding]:
                 seen.add(step)
                 ahead |= onward[step]
     return []
+
+
+def _silent_ways(flow: FlowTable, name: str) -> set[str]:
+    """The states that a state may lead to before the caller has said anything."""
+    state = flow.states[name]
+    if isinstance(state, FormState):
+        return {state.goto} if state.read_back is None else set()
+    if not isinstance(state, ToolState):
+        return set()
+    return {result.goto for result in state.results if _goes_on(flow, result.goto, result.clear)}
+
+
+def _goes_on(flow: FlowTable, name: str, cleared: list[str]) -> bool:
+    state = flow.states.get(name)
+    if isinstance(state, FormState):
+        return state.read_back is None and not any(blank.slot in cleared for blank in state.slots)
+    return isinstance(state, ToolState)

@@ -34,8 +34,7 @@ from telephony.assistants.schema import (
     FormState,
     ToolState,
 )
-from telephony.assistants.slots.answer import parse_answer
-from telephony.assistants.slots.types import SLOT_TYPES
+from telephony.assistants.slots.types import answer_in, slot_types
 from telephony.assistants.turns import FlowState, Pressed, Step, ToolCall, ToolDone, Turn
 from telephony.assistants.wording import words_of
 
@@ -67,6 +66,8 @@ class Flow:
         self._assistant = assistant
         self._table: FlowTable = assistant.flow
         self._phrases = Phrasebook(self._table)
+        self._language = assistant.language
+        self._types = slot_types(assistant.language)
 
     def start(self) -> FlowState:
         """The state in which the greeting has been said."""
@@ -100,9 +101,9 @@ class Flow:
             return spec.hint
         if isinstance(spec, FormState):
             if state.asking in {READ_BACK, CHANGE}:
-                return SLOT_TYPES["yes_no"].hint
+                return self._types["yes_no"].hint
             asked = question_for(spec, state.asking)
-            return asked.hint or SLOT_TYPES[asked.type].hint
+            return asked.hint or self._types[asked.type].hint
         return ""
 
     def keys_expected(self, state: FlowState) -> int:
@@ -110,8 +111,8 @@ class Flow:
         spec = self._table.states[state.at]
         if isinstance(spec, FormState) and state.asking not in {READ_BACK, CHANGE}:
             asked = question_for(spec, state.asking)
-            if SLOT_TYPES[asked.type].keys:
-                return asked.digits or MAX_KEYS
+            if self._types[asked.type].keys:
+                return asked.digits or (len(str(asked.most)) if asked.most is not None else MAX_KEYS)
         return 1
 
     def key_rules(self, state: FlowState) -> tuple[str, float]:
@@ -137,10 +138,13 @@ class Flow:
         if isinstance(spec, FormState):
             return self._fill(spec, state, text)
         if isinstance(spec, ChoiceState):
-            choice = self._phrases.choice(state.at, words, parse_answer(words))
+            answer = answer_in(self._language, words)
+            choice = self._phrases.choice(state.at, words, answer)
             if choice is not None:
-                return self._enter(state, choice.goto, heard_in(text))
-            return self._miss(noting(state, heard_in(text)))
+                # "No, I am away tomorrow" names a day that is not wanted.
+                refused = answer == "no" and choice.answer == "no"
+                return self._enter(state, choice.goto, {} if refused else heard_in(text, self._language))
+            return self._miss(noting(state, heard_in(text, self._language)))
         return self._enter(state, state.at, {})
 
     def _pressed(self, state: FlowState, keys: str) -> Step:
@@ -158,8 +162,8 @@ class Flow:
             if state.asking == READ_BACK and keys in {_YES_KEY, _NO_KEY}:
                 return self._confirmed(spec, state) if keys == _YES_KEY else self._refused(spec, state)
             blank = question_for(spec, state.asking)
-            typed = state.asking not in {READ_BACK, CHANGE} and SLOT_TYPES[blank.type].keys
-            if typed and read(blank, keys, asked=True) == keys:
+            typed = state.asking not in {READ_BACK, CHANGE} and self._types[blank.type].keys
+            if typed and read(blank, keys, asked=True, language=self._language) == keys:
                 return self._ask_on(spec, with_values(state, {state.asking: keys}))
         return self._miss(state)
 
@@ -178,7 +182,7 @@ class Flow:
     def _leave(self, state: FlowState, goto: str, text: str) -> Step:
         waits = isinstance(self._table.states[state.at], ChoiceState | FormState)
         back = state.at if waits and goto != state.at else state.back
-        return self._enter(replace(state, back=back), goto, heard_in(text))
+        return self._enter(replace(state, back=back), goto, heard_in(text, self._language))
 
     def _again(self, state: FlowState) -> Step:
         if state.calling is not None:
@@ -208,13 +212,13 @@ class Flow:
             return self._read_back_answer(form, state, text)
         if state.asking == CHANGE:
             return self._change_answer(form, state, text)
-        found = answers(form, state, text)
+        found = answers(form, state, text, self._language)
         return self._ask_on(form, with_values(state, found)) if found else self._miss(state)
 
     def _read_back_answer(self, form: FormState, state: FlowState, text: str) -> Step:
         words = words_of(text)
-        answer = parse_answer(words)
-        corrected = corrections(form, state, text, refused=answer == "no")
+        answer = answer_in(self._language, words)
+        corrected = corrections(form, state, text, refused=answer == "no", language=self._language)
         if corrected:
             return self._ask_on(form, with_values(state, corrected))
         if answer == "yes":
@@ -226,29 +230,31 @@ class Flow:
 
     def _change_answer(self, form: FormState, state: FlowState, text: str) -> Step:
         words = words_of(text)
-        corrected = corrections(form, state, text, refused=True)
+        corrected = corrections(form, state, text, refused=True, language=self._language)
         if corrected:
             return self._ask_on(form, with_values(state, corrected))
         wrong = self._phrases.named(form, words)
         if wrong is not None:
             return self._ask_on(form, without(state, [wrong]))
-        return self._ask_on(form, state) if parse_answer(words) else self._miss(state)
+        return self._ask_on(form, state) if answer_in(self._language, words) else self._miss(state)
 
     def _confirmed(self, form: FormState, state: FlowState) -> Step:
         return self._enter(state, form.goto, {})
 
     def _refused(self, form: FormState, state: FlowState) -> Step:
-        return self._speak(replace(state, asking=CHANGE, misses=0), self._render(form.change, state))
+        return self._speak(replace(state, asking=CHANGE, misses=0), self._render(form.change or "", state))
 
     def _ask_on(self, form: FormState, state: FlowState) -> Step:
         state = replace(state, asking=next_asked(form, state), misses=0)
+        if state.asking == READ_BACK and form.read_back is None:
+            return self._confirmed(form, state)
         return self._speak(state, self._form_question(form, state))
 
     def _form_question(self, form: FormState, state: FlowState) -> str:
         if state.asking == READ_BACK:
-            return self._render(form.read_back, state)
+            return self._render(form.read_back or "", state)
         if state.asking == CHANGE:
-            return self._render(form.change, state)
+            return self._render(form.change or "", state)
         return self._render(question_for(form, state.asking).ask, state)
 
     # Moving
@@ -285,7 +291,9 @@ class Flow:
             if name.startswith("result."):
                 return str((result or {}).get(name.removeprefix("result."), ""))
             value = state.slot(name)
-            return SLOT_TYPES[self._phrases.type_of(name)].said(value) if value else ""
+            if not value:
+                return ""
+            return self._phrases.chosen(name, value) or self._types[self._phrases.type_of(name)].said(value)
 
         return PLACEHOLDER.sub(fill, template).strip()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from telephony.assistants.slots.types import SLOT_TYPES, SlotTypeName
+from telephony.assistants.slots.types import SlotTypeName, slot_types
+from telephony.assistants.wording import Phrase, any_in, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,9 @@ READ_BACK: Final = "?read_back"
 """``FlowState.asking`` while a form is being confirmed."""
 CHANGE: Final = "?change"
 """``FlowState.asking`` while the caller says what is wrong in a form."""
+
+MOST: Final = 999_999
+"""The largest number that is taken for an answer where the file names none."""
 
 _UNASKED: Final[tuple[SlotTypeName, ...]] = ("day", "time", "name")
 
@@ -54,13 +58,18 @@ def prefilled(form: FormState, state: FlowState, heard: Mapping[str, str]) -> Fl
     return with_values(state, fills | dict(state.slots))
 
 
-def answers(form: FormState, state: FlowState, text: str) -> dict[str, str]:
+def answers(form: FormState, state: FlowState, text: str, language: str = "en") -> dict[str, str]:
     """The blanks that an answer fills: the one asked for, and others said along with it."""
-    found = ((blank.slot, read(blank, text, asked=blank.slot == state.asking)) for blank in form.slots)
+    found = (
+        (blank.slot, read(blank, text, asked=blank.slot == state.asking, language=language))
+        for blank in form.slots
+    )
     return {slot: value for slot, value in found if value is not None}
 
 
-def corrections(form: FormState, state: FlowState, text: str, *, refused: bool) -> dict[str, str]:
+def corrections(
+    form: FormState, state: FlowState, text: str, *, refused: bool, language: str = "en"
+) -> dict[str, str]:
     """The blanks that an answer to the read-back gives another value.
 
     Args:
@@ -71,21 +80,41 @@ def corrections(form: FormState, state: FlowState, text: str, *, refused: bool) 
     """
     found: dict[str, str] = {}
     for blank in form.slots:
-        value = read(blank, text, asked=refused and blank.type in {"day", "time"})
+        value = read(blank, text, asked=refused and blank.type in {"day", "time"}, language=language)
         if value is not None and value != state.slot(blank.slot):
             found[blank.slot] = value
     return found
 
 
-def read(blank: SlotQuestion, text: str, *, asked: bool) -> str | None:
+def read(blank: SlotQuestion, text: str, *, asked: bool, language: str = "en") -> str | None:
     """The value of one blank in an utterance, or None."""
-    value = SLOT_TYPES[blank.type].read(text, asked)
+    if blank.type == "choice":
+        return chosen(blank, text) if asked else None
+    value = slot_types(language)[blank.type].read(text, asked)
     if value is not None and blank.digits is not None and len(value) != blank.digits:
+        return None
+    if value is not None and blank.type == "number" and not in_range(blank, value):
         return None
     return value
 
 
-def heard_in(text: str) -> dict[str, str]:
+def chosen(blank: SlotQuestion, text: str) -> str | None:
+    """Which of the values that may be chosen an utterance names; the first that fits."""
+    words = words_of(text)
+    for value, phrases in blank.choices.items():
+        if any_in([Phrase.parse(phrase) for phrase in phrases], words):
+            return value
+    return None
+
+
+def in_range(blank: SlotQuestion, value: str) -> bool:
+    """Whether a number is one that may be answered."""
+    least = 0 if blank.least is None else blank.least
+    most = MOST if blank.most is None else blank.most
+    return least <= int(value) <= most
+
+
+def heard_in(text: str, language: str = "en") -> dict[str, str]:
     """What an utterance that was no answer says anyway, by type of slot."""
-    found = ((kind, SLOT_TYPES[kind].read(text, False)) for kind in _UNASKED)
+    found = ((kind, slot_types(language)[kind].read(text, False)) for kind in _UNASKED)
     return {kind: value for kind, value in found if value is not None}

@@ -14,7 +14,7 @@ from provisioning.reading.problem import Problem, in_reading_order, position_of
 from provisioning.reading.validation import validate_tree
 from telephony.assistants.consistency import inconsistencies
 from telephony.assistants.schema import Assistant
-from telephony.assistants.tools.registry import TOOLS
+from telephony.assistants.tools.registry import tool_named
 from telephony.errors import AssistantError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent
 """The folder of the assistants that come with the product."""
+SAMPLES = BUNDLED / "samples"
+"""The folder of those that are there to be copied; they are found by name as well."""
 
 
 def load_assistant(name: str, directories: Sequence[Path] = ()) -> Assistant:
@@ -34,12 +36,10 @@ def load_assistant(name: str, directories: Sequence[Path] = ()) -> Assistant:
     Raises:
         AssistantError: there is none of that name, or its file is wrong.
     """
-    known = assistant_names(directories)
-    if name in known:
-        for folder in (*directories, BUNDLED):
-            path = folder / f"{name}.yaml"
-            if path.is_file():
-                return read_assistant(path)
+    path = find_assistant(name, directories)
+    if path is not None:
+        return read_assistant(path)
+    known = sorted({*assistant_names(directories), *sample_names()})
     raise AssistantError(
         f"there is no assistant {name!r}.",
         field="assistant",
@@ -47,8 +47,21 @@ def load_assistant(name: str, directories: Sequence[Path] = ()) -> Assistant:
     )
 
 
+def find_assistant(name: str, directories: Sequence[Path] = ()) -> Path | None:
+    """The file of that name; None where there is none."""
+    for folder in (*directories, BUNDLED, SAMPLES):
+        if any(path.stem == name for path in folder.glob("*.yaml")):
+            return folder / f"{name}.yaml"
+    return None
+
+
+def sample_names() -> list[str]:
+    """The names of the samples, sorted."""
+    return sorted(path.stem for path in SAMPLES.glob("*.yaml"))
+
+
 def assistant_names(directories: Iterable[Path] = ()) -> list[str]:
-    """The names of all assistants that can be loaded, sorted."""
+    """The names of the operator's assistants and of the product's own, without the samples, sorted."""
     return sorted({path.stem for folder in (*directories, BUNDLED) for path in folder.glob("*.yaml")})
 
 
@@ -69,7 +82,7 @@ def read_assistant(path: Path) -> Assistant:
     if not problems:
         assistant, problems = validate_tree(Assistant, document, _no_secrets)
     if assistant is not None:
-        found = inconsistencies(assistant, known_tools=TOOLS)
+        found = inconsistencies(assistant, tool_named=tool_named)
         if assistant.name != path.stem:
             found.append((("name",), f"must be {path.stem!r}, as the file is called."))
         problems = [Problem(at, text, position_of(at, document.positions)) for at, text in found]

@@ -34,6 +34,12 @@ class Phrasebook:
             blank.slot: _compile(blank.called or [blank.slot.replace("_", " ")]) for blank in blanks
         }
         self._types: dict[str, SlotTypeName] = {blank.slot: blank.type for blank in blanks}
+        self._said = {
+            (blank.slot, value): _as_said(phrases[0])
+            for blank in blanks
+            for value, phrases in blank.choices.items()
+            if phrases
+        }
 
     def asks_again(self, words: Sequence[str]) -> bool:
         """Whether the last words are wanted once more."""
@@ -54,6 +60,10 @@ class Phrasebook:
         """The blank of a form that is called by its name."""
         return next((blank.slot for blank in form.slots if any_in(self._called[blank.slot], words)), None)
 
+    def chosen(self, slot: str, value: str) -> str | None:
+        """How a value that was chosen is said: by its first phrase. None where nothing was to be chosen."""
+        return self._said.get((slot, value))
+
     def type_of(self, slot: str) -> SlotTypeName:
         """What a slot holds."""
         return self._types[slot]
@@ -61,3 +71,7 @@ class Phrasebook:
 
 def _compile(phrases: Iterable[str]) -> list[Phrase]:
     return [Phrase.parse(phrase) for phrase in phrases]
+
+
+def _as_said(phrase: str) -> str:
+    return " ".join(part.partition("/")[0] for part in phrase.split() if part != "*")

@@ -12,10 +12,21 @@ import hashlib
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from telephony.assistants.answering import AnsweringSettings
-from telephony.assistants.slots.types import SlotTypeName
+from telephony.assistants.http_tool import HttpTool  # noqa: TC001 - pydantic reads it
+from telephony.assistants.part import Name, Part, Speech
+from telephony.assistants.pipeline import PipelineName, StageOverrides
+from telephony.assistants.rescue import Rescue, rescue_words
+from telephony.assistants.slots.types import SlotTypeName  # noqa: TC001 - pydantic reads it
 from telephony.assistants.wording import Phrase
 from telephony.turns.endpointing import EndpointingSettings
 from telephony.turns.settings import TurnSettings
@@ -23,18 +34,8 @@ from telephony.turns.settings import TurnSettings
 BACK: Final = "back"
 """A ``goto`` that returns to the state from which an intent was answered."""
 
-PLACEHOLDER: Final = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)?)\}")
+PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)\}")
 """``{day}`` is a slot as it is spoken, ``{result.text}`` a tool's answer, ``{heard.day}`` see ToolState."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-
-
-def _has_words(text: str) -> str:
-    if not any(character.isalnum() for character in text):
-        raise ValueError("there is nothing to say in it")
-    return text
 
 
 def _is_phrase(text: str) -> str:
@@ -42,11 +43,10 @@ def _is_phrase(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-"""A name inside the file: lower-case letters, digits, underscore."""
-
-Speech = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_has_words)]
-"""What is spoken, at most 1000 characters."""
+ToolName = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|[A-Za-z_][\w.]{0,200}:[a-z][a-z0-9_]{0,63})$")
+]
+"""A tool that comes with the product, or a function of one's own as ``package.module:function``."""
 
 PhraseText = Annotated[str, AfterValidator(_is_phrase)]
 """A phrase in the notation of ``wording.Phrase``."""
@@ -59,10 +59,13 @@ Hours = Annotated[
 ]
 """``09:00-17:30``, or ``closed``."""
 
+Language = Literal["en", "ru"]
+"""Languages whose yes, days, times and numbers a flow understands."""
+
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
-class Choice(_Part):
+class Choice(Part):
     """One thing the caller may want, and where it leads."""
 
     phrases: list[PhraseText] = Field(default_factory=list)
@@ -81,7 +84,7 @@ class Intent(Choice):
     answer: None = None
 
 
-class ChoiceState(_Part):
+class ChoiceState(Part):
     """Asks, and chooses by the answer."""
 
     kind: Literal["choice"]
@@ -93,7 +96,7 @@ class ChoiceState(_Part):
     """What may be answered; the first that fits is taken."""
 
 
-class SlotQuestion(_Part):
+class SlotQuestion(Part):
     """One blank of a form."""
 
     slot: Name
@@ -106,6 +109,12 @@ class SlotQuestion(_Part):
     """The question after an answer that held no such thing. Default: ``ask``."""
     called: list[PhraseText] = Field(default_factory=list)
     """What a caller calls it who wants to change it. Default: its name."""
+    choices: dict[Name, list[PhraseText]] = Field(default_factory=dict, max_length=50)
+    """For ``choice``: each value with the phrases that mean it; it is said by the first of them."""
+    least: int | None = None
+    """For ``number``: the smallest. Default: 0."""
+    most: int | None = None
+    """For ``number``: the largest. Default: 999999."""
     digits: int | None = Field(default=None, ge=1, le=32)
     """For ``digits``: how many there must be. Default: any number."""
     end_key: Key = "#"
@@ -118,21 +127,28 @@ class SlotQuestion(_Part):
     """What the recogniser should expect. Default: examples of the type."""
 
 
-class FormState(_Part):
+class FormState(Part):
     """Asks for what is missing, reads it back, and lets the caller correct it."""
 
     kind: Literal["form"]
     slots: list[SlotQuestion] = Field(min_length=1, max_length=10)
     """In the order of asking. Days and times are also taken when they are said unasked."""
-    read_back: Speech
-    """The question that repeats everything: ``{day} at {time}, is that right?``."""
-    change: Speech
-    """Asked when the caller says no and nothing else."""
+    read_back: Speech | None = None
+    """The question that repeats everything: ``{day} at {time}, is that right?``. Default: nothing is read
+    back, the form is done with its last answer."""
+    change: Speech | None = None
+    """Asked when the caller says no and nothing else; needed with ``read_back``."""
     goto: Name
-    """Where a confirmed form leads."""
+    """Where a form leads that is done, or confirmed."""
+
+    @model_validator(mode="after")
+    def _can_be_changed(self) -> FormState:
+        if (self.read_back is None) != (self.change is None):
+            raise ValueError("read_back and change go together: write both, or none")
+        return self
 
 
-class Result(_Part):
+class Result(Part):
     """What to say and do about a tool's answer."""
 
     when: dict[Name, str | int | bool] = Field(default_factory=dict)
@@ -145,14 +161,14 @@ class Result(_Part):
     """Where it leads, or ``back``."""
 
 
-class ToolState(_Part):
+class ToolState(Part):
     """Calls a tool and goes on by its answer."""
 
     kind: Literal["tool"]
     say: Speech | None = None
     """Spoken before the call."""
     call: Name
-    """The tool."""
+    """The tool, by its own name or by that of its function."""
     arguments: dict[Name, str] = Field(default_factory=dict)
     """``{day}`` is the slot's value, ``{heard.day}`` the day in the utterance that led here, if any."""
     results: list[Result] = Field(min_length=1)
@@ -166,7 +182,7 @@ class ToolState(_Part):
         return results
 
 
-class EndState(_Part):
+class EndState(Part):
     """Says goodbye; the line is hung up when it has been heard."""
 
     kind: Literal["end"]
@@ -177,7 +193,7 @@ class EndState(_Part):
 State = Annotated[ChoiceState | FormState | ToolState | EndState, Field(discriminator="kind")]
 
 
-class FlowTable(_Part):
+class FlowTable(Part):
     """A conversation as states."""
 
     start: Name
@@ -194,7 +210,7 @@ class FlowTable(_Part):
     """The states by name."""
 
 
-class Silence(_Part):
+class Silence(Part):
     """What is done about a caller who says nothing."""
 
     after_s: float = Field(default=8.0, ge=2, le=60)
@@ -208,7 +224,7 @@ class Silence(_Part):
     """Said after the last; then the line is hung up."""
 
 
-class BudgetTable(_Part):
+class BudgetTable(Part):
     """What one call may use before the agent says goodbye; ten times what a long call needs."""
 
     tokens: int = Field(default=500_000, ge=100)
@@ -217,26 +233,12 @@ class BudgetTable(_Part):
     """Spoken by the agent. Default 100000."""
     tool_calls: int = Field(default=200, ge=1)
     """Calls of tools. Default 200."""
+    duration_s: float | None = Field(default=None, ge=10, le=86_400)
+    """How long a call may last, in s, where that is less than the line's ``agent.max_call_duration``.
+    Default: the line's."""
 
 
-class Rescue(_Part):
-    """What is played when the agent itself fails, or is late; it is recorded beforehand."""
-
-    fillers: list[Speech] = Field(default=["One moment.", "Just a second, please."], max_length=5)
-    """Said in turn when an answer is late; none: silence."""
-    again: Speech = "I am sorry, I missed that. Could you say it again?"
-    """Said when a turn could not be answered by any provider."""
-    apology: Speech = "I am sorry, I have a technical problem. I will put you through to somebody."
-    """Said before such a call is handed over to the operator."""
-    moment: Speech = "One moment, please."
-    """Said at once, and again while another process takes over."""
-    goodbye: Speech = (
-        "I am sorry, we have a problem on our line. Please call again in a few minutes. Goodbye."
-    )
-    """Said when none does; then the line is hung up."""
-
-
-class Operator(_Part):
+class Operator(Part):
     """The person behind the assistant."""
 
     transfer_to: str | None = Field(default=None, pattern=r"^(sip:[^\s<>]{1,250}|tel:\+?[0-9]{3,20})$")
@@ -266,7 +268,7 @@ class Operator(_Part):
 FieldType = Literal["text", "number", "integer", "boolean", "date", "time", "phone", "email", "choice"]
 
 
-class CollectedField(_Part):
+class CollectedField(Part):
     """One thing that a call is to bring in, for the record of the call."""
 
     name: Name
@@ -283,19 +285,41 @@ class CollectedField(_Part):
     """For ``choice``: what may be answered."""
 
 
-class Assistant(_Part):
+class CallData(Part):
+    """One value that a call brings along, such as the order that is called about."""
+
+    example: str = Field(default="", max_length=200)
+    """What stands for it where nobody gives one: in ``trunkline assistant chat`` and ``test``."""
+    default: str = Field(default="", max_length=200)
+    """What stands for it in a call that does not bring it. Default: nothing."""
+
+
+class Assistant(Part):
     """One assistant, as its file describes it."""
 
     name: Name
     """Its name, the same as the file's."""
-    language: Literal["en"] = "en"
+    description: str = Field(default="", max_length=1000)
+    """What it is for, for those who choose among files. Default: nothing."""
+    language: Language = "en"
     """The language of its words. Default en."""
     greeting: Speech
     """Its first words; say here that it is a machine."""
     instructions: str = Field(default="", max_length=20_000)
     """What a language model is told."""
-    tools: list[Name] = Field(default_factory=list)
-    """What it can do."""
+    pipeline: PipelineName | None = None
+    """``stages`` (recogniser, model, voice) or ``realtime`` (one model hears and speaks). Default: the
+    line's."""
+    voice: str | None = Field(default=None, min_length=1, max_length=200)
+    """A voice of whoever speaks on the line, by its provider's name for it. Default: the line's."""
+    speech: StageOverrides = StageOverrides()
+    """Stages of the line's ``speech`` section that this assistant has otherwise. Default: none."""
+    tools: list[ToolName] = Field(default_factory=list)
+    """What it can do: tools of the product, and ``package.module:function`` for functions of one's own."""
+    http_tools: dict[Name, HttpTool] = Field(default_factory=dict, max_length=30)
+    """What it can do by HTTP, declared here."""
+    data: dict[Name, CallData] = Field(default_factory=dict, max_length=30)
+    """What a call brings along, for ``{data.order}`` in texts. Default: nothing."""
     fields: list[CollectedField] = Field(default_factory=list, max_length=50)
     """The questionnaire: what a call is to bring in. Default: nothing in particular."""
     opening_hours: dict[Weekday, Hours] = Field(default_factory=dict)
@@ -321,9 +345,22 @@ class Assistant(_Part):
     flow: FlowTable | None = None
     """The conversation without a language model."""
 
+    _edition: str = PrivateAttr(default="")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _speaks_one_language(cls, tree: Any) -> Any:
+        """Words for a failure that the file does not give are of the assistant's language."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("rescue", {}), dict):
+            return tree
+        words = rescue_words(tree.get("language", "en"))
+        return {**tree, "rescue": {**words, **tree.get("rescue", {})}} if words else tree
+
     @property
     def version(self) -> str:
-        """Twelve hex digits that change with whatever the assistant says or does, and with nothing else."""
+        """Twelve hex digits that change with what the file says, and not with what a call brings along."""
+        if self._edition:
+            return self._edition
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
@@ -349,5 +386,5 @@ def state_texts(state: Any) -> list[str]:
         return [state.say or "", *(result.say for result in state.results)]
     if isinstance(state, FormState):
         asked = [text for question in state.slots for text in (question.ask, question.again or "")]
-        return [*asked, state.read_back, state.change]
+        return [*asked, state.read_back or "", state.change or ""]
     return []

@@ -36,7 +36,7 @@ def words_of(text: str) -> tuple[str, ...]:
     ``("3", "pm")``.
     """
     plain = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()
-    plain = plain.replace("’", "'").replace("'", "")
+    plain = plain.replace("’", "'").replace("'", "").replace("ё", "е")
     plain = _MERIDIEM.sub(lambda match: f" {match.group(1) or match.group(2)}m ", plain)
     plain = _DOTTED_TIME.sub(r"\1:\2", plain)
     return tuple(_WORD.findall(_GROUPED.sub("", plain)))

@@ -235,6 +235,9 @@ class Script(ScriptModel):
     """What the call is meant to show, in a sentence or two."""
     settings: Settings = Settings()
     steps: list[Step] = Field(min_length=1)
+    fields: dict[str, str] = Field(default_factory=dict)
+    """What the record must hold at the call's end; a telephone cannot see it, ``trunkline assistant test``
+    checks it."""
     lines: tuple[int, ...] = Field(default=(), exclude=True)
     """Line number of each step in its file, for messages; empty for a script that was not read from one."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telephony.agent.assistant_shelf import AssistantShelf
+from telephony.agent.editions import Editions
 from telephony.assistants.loader import BUNDLED
 from telephony.errors import AssistantError
 
@@ -61,3 +62,45 @@ def test_an_assistant_that_is_not_there_is_said_each_time(tmp_path: Path) -> Non
     for _ in range(2):
         with pytest.raises(AssistantError):
             shelf.get("nobody")
+
+
+def test_a_file_saved_half_edited_ends_no_call(tmp_path: Path) -> None:
+    """Calls are led by the last edition that was right, in another process as well, until it is again."""
+    folder, kept = tmp_path / "mine", Editions(tmp_path / "kept")
+    folder.mkdir()
+    write(folder, "One.", 1)
+    good = AssistantShelf([folder], kept).get("reception")
+    (folder / "reception.yaml").write_text("name: reception\ngreting: Half\n")
+    for _ in range(2):
+        led = AssistantShelf([folder], kept).get("reception")
+        assert (led.greeting, led.version) == (good.greeting, good.version)
+    write(folder, "Two.", 2)
+    assert AssistantShelf([folder], kept).get("reception").greeting.startswith("Two.")
+
+
+def test_the_file_of_each_version_is_kept(tmp_path: Path) -> None:
+    """What a record of last month says of an assistant can be looked up."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    versions = []
+    for number, greeting in enumerate(("One.", "Two."), start=1):
+        write(folder, greeting, number)
+        versions.append(AssistantShelf([folder], Editions(tmp_path / "kept")).get("reception").version)
+    for version, greeting in zip(versions, ("One.", "Two."), strict=True):
+        text = (tmp_path / "kept" / "reception" / version / "reception.yaml").read_text()
+        assert f"greeting: {greeting}" in text
+
+
+def test_a_file_that_never_was_right_is_an_error(tmp_path: Path) -> None:
+    """There is nothing to fall back on, and a name that leads out of the folder finds nothing."""
+    (tmp_path / "desk.yaml").write_text("name: desk\n")
+    shelf = AssistantShelf([tmp_path], Editions(tmp_path / "kept"))
+    for name in ("desk", "../kept"):
+        with pytest.raises(AssistantError):
+            shelf.get(name)
+
+
+def test_a_folder_that_cannot_be_written_fails_no_call(tmp_path: Path) -> None:
+    """Keeping is a help, not a duty."""
+    (tmp_path / "kept").write_text("a file")
+    assert AssistantShelf([], Editions(tmp_path / "kept")).get("reception").name == "reception"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telephony.assistants.call_data import filled
 from telephony.assistants.flow import END_TOOL, Flow
 from telephony.assistants.loader import load_assistant
 from telephony.assistants.schema import Assistant
@@ -254,3 +255,56 @@ def test_what_was_said_too_early_is_not_asked_for_again(flow: Flow) -> None:
         flow, ["My name is Anna Keller.", "And I would like to book for Tuesday at half past three."]
     )
     assert step.say == "So that is Tuesday, at 3:30 PM, for Anna Keller. Is that right?"
+
+
+QUESTIONS = Flow(load_assistant("questionnaire"))
+DELIVERY = Flow(filled(load_assistant("delivery"), examples=True))
+
+
+def test_a_form_without_read_back_is_done_with_its_last_answer() -> None:
+    """A questionnaire thanks at once, and holds every answer."""
+    step = follow(QUESTIONS, ["Yes.", "Nine.", "Of course.", "Nothing at all, thanks."])
+    assert step.call is not None
+    assert step.call.name == END_TOOL
+    assert dict(step.state.slots) == {"mark": "9", "recommends": "yes", "remark": "Nothing at all, thanks."}
+
+
+@pytest.mark.parametrize("answer", ["Eleven.", "a hundred and 20", "no idea"])
+def test_a_number_outside_is_asked_for_again(answer: str) -> None:
+    """Only a number that may be answered is one."""
+    assert "from 0 to 10" in follow(QUESTIONS, ["Yes.", answer]).say
+
+
+def test_a_number_may_be_typed() -> None:
+    """As many keys as the largest has digits."""
+    asked = follow(QUESTIONS, ["Yes."]).state
+    assert QUESTIONS.keys_expected(asked) == 2
+    assert "recommend" in QUESTIONS.step(asked, Pressed("10")).say
+
+
+def test_a_choice_is_said_by_its_first_phrase() -> None:
+    """The value is the record's, the words are the caller's."""
+    step = follow(DELIVERY, ["Да.", "Вечером, пожалуйста."])
+    assert step.say == "Записываю: завтра, вечером. Всё верно?"
+    assert step.state.slot("part") == "evening"
+
+
+def test_a_day_that_is_refused_is_not_taken_for_the_wanted_one() -> None:
+    """Who says no and names the day is asked for another."""
+    assert follow(DELIVERY, ["Нет, завтра меня не будет."]).say == "В какой день привезти заказ?"
+    assert "Когда удобнее" in follow(DELIVERY, ["Нет, лучше в среду."]).say
+
+
+def test_a_form_is_corrected_in_russian() -> None:
+    """Another day in the answer to the read-back replaces the first."""
+    step = follow(DELIVERY, ["Нет.", "В среду.", "Днём.", "Нет, лучше в четверг."])
+    assert "в четверг, днём" in step.say
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=30), max_size=6))
+def test_every_flow_answers_anything(texts: list[str]) -> None:
+    """Whatever is said, the samples speak or act, and never fail."""
+    for flow in (QUESTIONS, DELIVERY):
+        step = follow(flow, texts)
+        assert not texts or step.say or step.call

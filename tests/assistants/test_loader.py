@@ -167,3 +167,114 @@ def test_yaml_words_for_truth_stay_words(tmp_path: Path) -> None:
     """An unquoted yes is the answer yes, as YAML 1.2 reads it."""
     text = FLOWING.replace("phrases: [hours]", "answer: yes")
     assert read_assistant(write(tmp_path, text)).flow is not None
+
+
+ORDERING = (
+    FLOWING
+    + """\
+http_tools:
+  order:
+    description: Order it.
+    url: https://api.example.com/{item}
+    parameters: {item: {}}
+    result: {number: {type: integer}}
+    say: "Number {number}."
+data: {shop: {example: Books}}
+speech: {llm: {provider: openai, model: x}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("{item}", "{itm}"), "http_tools.order.url: {itm} is none of its parameters. Did you mean item?"),
+        (
+            ("Number {number}", "Number {numbr}"),
+            "http_tools.order.say: nothing fills {numbr}. Did you mean number",
+        ),
+        (
+            ("result: {number", "result: {item"),
+            "http_tools.order.result.item: is the name of a parameter already",
+        ),
+        (
+            ("parameters:", "paramters:"),
+            "http_tools.order.paramters: there is no such key here. Did you mean para",
+        ),
+        (("https:", "file:"), "http_tools.order.url: must be an URL"),
+        (("type: integer", "type: int"), "http_tools.order.result.number.type: must be"),
+        (("  order:", "  opening_hours:"), "tools[0]: there is a tool 'opening_hours' already"),
+        (
+            ("greeting: Hello.", "greeting: Hello {data.shp}."),
+            "greeting: `data` declares no 'shp'. Did you mean shop?",
+        ),
+        (("com/{item}", "com/{data.shop}{item}"), "http_tools.order.url: is not filled here"),
+        (("model: x", "model: x, api_key: k"), "speech.llm.api_key: belongs to the operator's file"),
+        (("model: x", "modl: x"), "speech.llm.modl: there is no such key here. Did you mean model?"),
+        (("language: en", "language: ru"), "tools[0]: opening_hours speaks en only, not ru"),
+        (("tools: [opening_hours,", 'tools: ["no.such:thing",'), "'no.such:thing' cannot be imported"),
+        (("tools: [opening_hours,", 'tools: ["os:path",'), "tools[0]: 'os:path' is no tool"),
+        (("start: menu", "start: menus"), "there is no state 'menus'. Did you mean menu?"),
+        (("call: opening_hours", "call: ordr"), "is not one of this assistant's tools. Did you mean order?"),
+    ],
+)
+def test_a_wrong_tool_or_place_is_told(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    """Tools, data and speech are as strict as the rest, and name what was probably meant."""
+    text = ORDERING.replace("greeting: Hello.", "language: en\ngreeting: Hello.")
+    assert change[0] in text
+    assert says in refusal(tmp_path, text.replace(*change, 1))
+
+
+def test_a_flow_may_call_a_declared_tool(tmp_path: Path) -> None:
+    """It is one of the assistant's tools without being listed twice."""
+    text = ORDERING.replace("call: opening_hours", "call: order")
+    assert read_assistant(write(tmp_path, text)).http_tools["order"].repeats == 1
+
+
+def test_a_function_of_ones_own_is_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An async function in a module that Python finds; a flow calls it by its name."""
+    (tmp_path / "my_desk.py").write_text(
+        "async def ring_bell(desk, times: int = 1):\n"
+        "    'Ring the bell.'\n"
+        "    return {'text': 'ding ' * times}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = FLOWING.replace("[opening_hours,", '["my_desk:ring_bell",').replace(
+        "call: opening_hours", "call: ring_bell"
+    )
+    assert read_assistant(write(tmp_path, text)).tools[0] == "my_desk:ring_bell"
+
+
+def test_words_for_a_failure_are_of_the_assistants_language(tmp_path: Path) -> None:
+    """A Russian caller is not told in English that something is wrong; own words go before."""
+    text = MINIMAL.replace("greeting:", "language: ru\nrescue: {moment: Секунду.}\ngreeting:")
+    rescue = read_assistant(write(tmp_path, text)).rescue
+    assert rescue.moment == "Секунду."
+    assert rescue.again.startswith("Простите")
+    assert read_assistant(write(tmp_path, MINIMAL)).rescue.moment == "One moment, please."
+
+
+def test_a_form_without_read_back_cannot_lead_back_to_itself(tmp_path: Path) -> None:
+    """Once it is full it would never let the caller speak."""
+    form = """\
+    form: {kind: form, slots: [{slot: day, type: day, ask: Which day?}], goto: other}
+    other: {kind: form, slots: [{slot: time, type: time, ask: When?}], goto: form}
+"""
+    text = FLOWING.replace("    bye:\n", form + "    bye:\n")
+    assert "leads back to itself without ever asking" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("slot", "says"),
+    [
+        ("{slot: a, type: choice, ask: Which?}", "a choice needs choices"),
+        ("{slot: a, type: day, ask: Which?, choices: {x: [y]}}", "a choice needs choices"),
+        ("{slot: a, type: number, ask: Which?, least: 5, most: 1}", "must not be larger than most"),
+        ("{slot: a, type: text, ask: Which?, most: 1}", "only a number has least and most"),
+        ("{slot: a, type: name, ask: Which?, digits: 4}", "only digits have a number of digits"),
+    ],
+)
+def test_a_question_that_fits_nothing_is_refused(tmp_path: Path, slot: str, says: str) -> None:
+    """Keys of one type of answer are not those of another."""
+    form = f"    form: {{kind: form, slots: [{slot}], goto: bye}}\n"
+    assert says in refusal(tmp_path, FLOWING.replace("    bye:\n", form + "    bye:\n"))

@@ -67,7 +67,7 @@ def test_times_in_any_spelling(text: str, asked: str | None, unasked: str | None
         ("the thirty first of february", None),
         ("Wensday", "wednesday"),
         ("I may come on Thursday", "thursday"),
-        ("the day after tomorrow", None),
+        ("the day after tomorrow", "day_after_tomorrow"),
         ("three people", None),
         ("", None),
     ],

@@ -33,11 +33,11 @@ class Ears:
 
     Args:
         leg: the operator's telephone.
-        recogniser: for words; a stream of its own.
+        recogniser: for words, a stream of its own; None where only keys count.
         wanted: which keys mean what.
     """
 
-    def __init__(self, leg: OperatorLeg, recogniser: stt.STT[Any], wanted: Operator) -> None:
+    def __init__(self, leg: OperatorLeg, recogniser: stt.STT[Any] | None, wanted: Operator) -> None:
         self._leg = leg
         self._recogniser = recogniser
         self._wanted = wanted
@@ -48,7 +48,8 @@ class Ears:
 
     def listen(self) -> None:
         """Begin; words are waited for as soon as the operator's track is there."""
-        self._tasks.append(asyncio.create_task(self._hear(), name="hear_operator"))
+        if self._recogniser is not None:
+            self._tasks.append(asyncio.create_task(self._hear(self._recogniser), name="hear_operator"))
 
     @property
     def answered(self) -> asyncio.Future[Consent]:
@@ -84,12 +85,12 @@ class Ears:
             log.info("operator_answered", answer=answer)
             self._answer.set_result(answer)
 
-    async def _hear(self) -> None:
+    async def _hear(self, recogniser: stt.STT[Any]) -> None:
         try:
             audio = rtc.AudioStream(
                 await self._leg.track(), sample_rate=_RATE, num_channels=1, frame_size_ms=_FRAME_MS
             )
-            async with self._recogniser.stream() as stream:
+            async with recogniser.stream() as stream:
                 feeding = asyncio.create_task(_feed(audio, stream), name="feed_operator")
                 try:
                     async for event in stream:

@@ -24,11 +24,10 @@ from telephony.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from livekit.agents import JobContext
+    from livekit.agents import JobContext, stt, tts
 
     from telephony.agent.handover.outcome import TransferKind
     from telephony.assistants.schema import Operator
-    from telephony.speech.providers import Providers
 
 log = get_logger(__name__)
 
@@ -43,7 +42,8 @@ class Handover:
         ctx: the job.
         identity: the caller's in the room.
         wanted: the assistant's way of handing over.
-        providers: the call's voice and recogniser.
+        voice: speaks the briefing.
+        recogniser: hears what the operator says to it; None where there is none, then keys alone count.
         number: ours, shown to the operator.
         tell: told of each attempt's kind, and what it failed of; None for a success.
 
@@ -56,7 +56,8 @@ class Handover:
         ctx: JobContext,
         identity: str,
         wanted: Operator,
-        providers: Providers,
+        voice: tts.TTS[Any],
+        recogniser: stt.STT[Any] | None,
         *,
         number: str,
         tell: Callable[[TransferKind, TransferError | None], None],
@@ -65,7 +66,8 @@ class Handover:
         self._ctx = ctx
         self._identity = identity
         self._wanted = wanted
-        self._providers = providers
+        self._voice = voice
+        self._recogniser = recogniser
         self._number = number
         self._tell = tell
 
@@ -120,7 +122,7 @@ class Handover:
 
     async def _second_leg(self, target: str, briefing: str) -> None:
         leg = OperatorLeg(self._ctx)
-        track = OperatorTrack(self._ctx.room, self._providers.tts) if briefing else None
+        track = OperatorTrack(self._ctx.room, self._voice) if briefing else None
         try:
             if track is not None:
                 await track.publish()
@@ -142,10 +144,7 @@ class Handover:
 
     async def _announce(self, leg: OperatorLeg, track: OperatorTrack, briefing: str) -> None:
         """Tell the operator of the caller; returns when he agrees."""
-        guarded = self._providers.guarded_stt
-        # A guarded recogniser follows one speaker, who is the caller.
-        recogniser = guarded.rota.first if guarded is not None else self._providers.stt
-        ears = Ears(leg, recogniser, self._wanted)
+        ears = Ears(leg, self._recogniser, self._wanted)
         gone = asyncio.create_task(leg.gone.wait())
         ears.listen()
         try:

@@ -32,6 +32,9 @@ _SHORT: Final = {
     "thurs": "thursday",
     "fri": "friday",
 }
+OVERMORROW: Final = "day_after_tomorrow"
+"""The value of the day after tomorrow."""
+
 _RELATIVE: Final = frozenset({"today", "tomorrow"})
 _TODAY: Final = frozenset({"tonight"})
 
@@ -53,6 +56,8 @@ def spoken_day(value: str) -> str:
     month, _, day = value.partition("-")
     if day.isdigit() and month.isdigit():
         return f"{MONTHS[int(month) - 1].capitalize()} {int(day)}"
+    if value == OVERMORROW:
+        return "the day after tomorrow"
     return value.capitalize() if value in WEEKDAYS else value
 
 
@@ -62,7 +67,7 @@ def _day_at(words: Sequence[str], at: int) -> tuple[str | None, int]:
         after = list(words[max(0, at - 3) : at]) == ["the", "day", "after"] or list(
             words[max(0, at - 2) : at]
         ) == ["day", "after"]
-        return (None if word == "tomorrow" and after else word), 1
+        return (OVERMORROW if word == "tomorrow" and after else word), 1
     if word in _TODAY:
         return "today", 1
     if word in _SHORT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from telephony.assistants.slots.day import MONTHS, WEEKDAYS, parse_day
+from telephony.assistants.slots.day import MONTHS, OVERMORROW, WEEKDAYS, parse_day
 from telephony.assistants.slots.time_of_day import parse_time
 from telephony.assistants.wording import words_of
 
@@ -27,12 +27,15 @@ def date_in(text: str, now: datetime, at: time) -> date | None:
         return date.fromisoformat(text.strip())
     except ValueError:
         pass
-    value = text.strip() if _is_month_day(text.strip()) else parse_day(words_of(text))
+    known = _is_month_day(text.strip()) or text.strip() == OVERMORROW
+    value = text.strip() if known else parse_day(words_of(text))
     if value is None:
         return None
     today = now.date()
     if value in {"today", "tomorrow"}:
         return today + timedelta(days=value == "tomorrow")
+    if value == OVERMORROW:
+        return today + timedelta(days=2)
     if value in WEEKDAYS:
         ahead = (WEEKDAYS.index(value) - today.weekday()) % 7
         return today + timedelta(days=7 if ahead == 0 and at <= now.time() else ahead)

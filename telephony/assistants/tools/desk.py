@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from telephony.assistants.schema import Assistant
+    from telephony.assistants.tools.http import HttpReach
 
 
 def _local_now() -> datetime:
@@ -39,6 +40,7 @@ class Desk:
         hang_up: ends the call once what is being said has been heard.
         collected: told what the call has brought in, as names and values.
         refuse_recording: told that the caller does not want to be recorded.
+        http: what HTTP tools go through; None where they are not carried out.
     """
 
     assistant: Assistant
@@ -52,3 +54,4 @@ class Desk:
     hang_up: Callable[[], None] = lambda: None
     collected: Callable[[dict[str, Any]], None] = lambda fields: None
     refuse_recording: Callable[[], None] = lambda: None
+    http: HttpReach | None = None

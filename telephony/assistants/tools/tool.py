@@ -15,6 +15,7 @@ from telephony.errors import AssistantError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from telephony.assistants.http_tool import Waiting
     from telephony.assistants.tools.desk import Desk
 
 Result = dict[str, Any]
@@ -32,6 +33,8 @@ class Tool:
         function: does it.
         after_speaking: whether the words spoken with it must have been heard before it is done.
         limit_s: longest it may work.
+        waiting: what the caller hears while it is slow.
+        languages: in which it speaks; None for any.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Tool:
     function: Callable[..., Awaitable[Result]]
     after_speaking: bool = False
     limit_s: float = 40.0
+    waiting: Waiting | None = None
+    languages: frozenset[str] | None = None
 
     @classmethod
     def of(
@@ -48,10 +53,14 @@ class Tool:
         *,
         after_speaking: bool = False,
         limit_s: float = 40.0,
+        waiting: Waiting | None = None,
+        languages: frozenset[str] | None = None,
+        strict: bool = True,
     ) -> Tool:
         """Describe an async function whose first parameter is the desk.
 
-        Its docstring's first paragraph is the description; ``Annotated`` fields describe arguments.
+        Its docstring's first paragraph is the description; ``Annotated`` fields describe arguments. Where it
+        is not ``strict``, a text such as ``5`` is taken for the number, as a flow writes it.
         """
         # The desk and the result are named for type checkers only, the arguments for pydantic too.
         unresolved = {"Desk": Any, "Result": Any}
@@ -65,10 +74,12 @@ class Tool:
             for parameter in parameters
         }
         name = function.__name__
-        config = ConfigDict(extra="forbid", strict=True)
+        config = ConfigDict(extra="forbid", strict=strict)
         model = create_model(f"{name}_arguments", __config__=config, **fields)
         summary = inspect.cleandoc(function.__doc__ or "").split("\n\n", 1)[0]
-        return cls(name, " ".join(summary.split()), model, function, after_speaking, limit_s)
+        return cls(
+            name, " ".join(summary.split()), model, function, after_speaking, limit_s, waiting, languages
+        )
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
