@@ -85,6 +85,7 @@ _PROVES_NOTHING = frozenset(
 )
 
 _SENTENCES = (
+    ("canceled", "no response at all", SILENT),
     ("canceled", "request timed out", NO_ANSWER),
     ("canceled", "transaction failed", SILENT),
     ("canceled", "called off", CANCELLED),
