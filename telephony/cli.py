@@ -125,11 +125,14 @@ async def _start(make: Any) -> Any:
 def main() -> None:
     """Entry point of the console script."""
     logs.configure("WARNING")
-    _mount()
+    mount()
     app(prog_name="trunkline")
 
 
-def _mount() -> None:
+def mount() -> None:
+    """Add the commands of the other parts; once is enough."""
+    if any(group.name == "calls" for group in app.registered_groups):
+        return
     from provisioning.cli import app as provision_app
     from telephony.api.cli_batches import app as batch_app
     from telephony.api.cli_calls import app as calls_app
