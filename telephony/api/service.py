@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from uuid_utils import uuid7
 
 from telephony.api.access import Doorkeeper
+from telephony.api.batch_desk import BatchDesk
 from telephony.api.file_endpoints import bring_in
 from telephony.api.first_keys import make_first_keys
 from telephony.api.hub import Hub
@@ -100,6 +101,7 @@ class Service:
             self.hub.publish,
             asyncio.Event(),
         )
+        self.batches = BatchDesk(self.dialing, self.hub)
         self.poster = Poster(settings.guard, timeout_s=settings.attempt_timeout_s)
         self.stopping = asyncio.Event()
         self.last_reconciled: float | None = None
@@ -166,6 +168,7 @@ class Service:
             self._every("reconcile", self.settings.reconcile_s, reconciler.round)
             dialler = self._dialler(self.livekit)
             self._duty("dialler", lambda: dialler.run(self.stopping))
+            self._duty("batches", lambda: self.batches.run(self.stopping))
 
     def _dialler(self, livekit: LiveKit) -> Dialler:
         around = Surroundings(
