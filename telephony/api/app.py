@@ -22,6 +22,7 @@ from telephony.api.routes import (
     recordings,
     stream,
 )
+from telephony.api.routes import guard as guard_routes
 from telephony.version import version
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def create_app(service: Service | None) -> FastAPI:
     problems.install(app)
     for module in (dials, calls, stream, recordings, events, endpoints, deliveries, keys, livekit, health):
         app.include_router(module.router)
+    app.include_router(guard_routes.router)
     if service is not None:
         app.add_middleware(Observed, metrics=service.metrics)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
