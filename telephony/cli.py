@@ -139,6 +139,7 @@ def mount() -> None:
     from telephony.api.cli_dial import EPILOG as DIAL_EPILOG
     from telephony.api.cli_dial import dial
     from telephony.api.cli_dnc import app as dnc_app
+    from telephony.api.cli_guard import app as guard_app
     from telephony.api.cli_keys import app as keys_app
     from telephony.api.cli_webhooks import app as webhooks_app
     from telephony.caller.cli import app as caller_app
@@ -155,6 +156,7 @@ def mount() -> None:
     app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(keys_app, name="keys")
     app.add_typer(simulate_app, name="simulate")
+    app.add_typer(guard_app, name="guard")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from telephony.api.routes import (
     recordings,
     stream,
 )
+from telephony.api.routes import guard as guard_routes
 from telephony.version import version
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def create_app(service: Service | None) -> FastAPI:
     routed = (dials, calls, stream, recordings, batches, do_not_call, events, endpoints, deliveries, keys)
     for module in (*routed, livekit, health):
         app.include_router(module.router)
+    app.include_router(guard_routes.router)
     if service is not None:
         app.add_middleware(Observed, metrics=service.metrics)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

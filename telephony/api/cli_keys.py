@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,14 +67,29 @@ def create(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     scope: Annotated[list[Scope], typer.Option("--scope", help="May be repeated.")],
     expires: Annotated[str | None, typer.Option(help="RFC 3339; default: never.")] = None,
+    max_concurrent_calls: Annotated[int | None, typer.Option(min=0, help="Calls out at once.")] = None,
+    max_calls_per_day: Annotated[int | None, typer.Option(min=0, help="Calls out in 24 hours.")] = None,
+    max_minutes_per_day: Annotated[int | None, typer.Option(min=0, help="Of them, minutes.")] = None,
+    max_spend_per_day: Annotated[float | None, typer.Option(min=0, help="Of them, money.")] = None,
     api: ApiOption = None,
     data: DataOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make a key; it is shown this once."""
 
+    limits = {
+        "max_concurrent_calls": max_concurrent_calls,
+        "max_calls_per_day": max_calls_per_day,
+        "max_minutes_per_day": max_minutes_per_day,
+        "max_spend_per_day": max_spend_per_day,
+    }
+    stated = {name: value for name, value in limits.items() if value is not None}
+
     async def work(client: Client) -> None:
-        body = {"name": name, "scopes": [str(each) for each in scope], "expires_at": expires}
+        scopes = [str(each) for each in scope]
+        body: dict[str, Any] = {"name": name, "scopes": scopes, "expires_at": expires}
+        if stated:
+            body["dial_limits"] = stated
         made = await client.send("POST", "/v1/keys", body)
         if output is Output.JSON:
             put_json(made)

@@ -336,6 +336,22 @@ class ReplayOut(BaseModel):
     next_since: datetime | None = Field(description="Ask again with this since for what is left over.")
 
 
+KeyId = Annotated[str, Field(pattern=r"^[a-z2-7]{16}$")]
+
+
+class DialLimits(BaseModel):
+    """A key's own caps on calls out, in any 24 hours; they can only lower those of the operator's file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_concurrent_calls: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    max_calls_per_day: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    max_minutes_per_day: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    max_spend_per_day: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
+        None, description="In the currency of the price table."
+    )
+
+
 class KeyIn(BaseModel):
     """A new API key."""
 
@@ -344,6 +360,7 @@ class KeyIn(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=128)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
     expires_at: AwareDatetime | None = None
+    dial_limits: DialLimits | None = None
 
 
 class KeyOut(BaseModel):
@@ -352,6 +369,7 @@ class KeyOut(BaseModel):
     id: str
     name: str
     scopes: list[Scope]
+    dial_limits: DialLimits | None = None
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

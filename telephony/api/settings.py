@@ -114,7 +114,7 @@ def load_settings(config: LineConfig | None, env: Mapping[str, str]) -> ApiSetti
         sender=_sender(config),
         attempt_timeout_s=_attempt_timeout_s(config),
         guard=AddressGuard(_networks(config, env)),
-        prices=_prices(config, env),
+        prices=read_prices(config, env),
         keep_calls_days=_number(
             env, "TRUNKLINE_KEEP_CALLS_DAYS", _days(section.keep_calls if section else None)
         ),
@@ -156,7 +156,12 @@ def _networks(config: LineConfig | None, env: Mapping[str, str]) -> Any:
         raise ConfigError(f"{error}.", field=name, fix="Write networks such as 10.0.0.0/8.") from error
 
 
-def _prices(config: LineConfig | None, env: Mapping[str, str]) -> PriceTable:
+def read_prices(config: LineConfig | None, env: Mapping[str, str]) -> PriceTable:
+    """What things cost: the file that the environment or the operator's file names; empty where none does.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     stated = config.api.prices_file if config else None
     name = env.get("TRUNKLINE_PRICES_FILE") or stated
     if not name:

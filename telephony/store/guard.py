@@ -34,7 +34,7 @@ from telephony.store.instants import Instant
 from telephony.store.tables import call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -223,14 +223,16 @@ class DialGuard:
         }
 
 
-async def release(connection: AsyncConnection, call_id: str) -> bool:
-    """Give everything back that a call reserved, as if it had never been asked for.
+async def release(connection: AsyncConnection, call_ids: Sequence[str]) -> int:
+    """Give everything back that calls reserved, as if they had never been asked for; returns of how many.
 
-    Only for a call that surely was not dialled; one that was counts as a call to its number, whatever
-    became of it. False where nothing is reserved.
+    Only for calls that surely were not dialled; one that was counts as a call to its number, whatever
+    became of it.
     """
-    done = await connection.execute(sa.delete(reservation).where(reservation.c.call_id == call_id))
-    return done.rowcount > 0
+    if not call_ids:
+        return 0
+    done = await connection.execute(sa.delete(reservation).where(reservation.c.call_id.in_(call_ids)))
+    return done.rowcount
 
 
 async def settle(connection: AsyncConnection, talked_s: Mapping[str, float], now: datetime) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from telephony.store.database import Database
 
 _PER_STATEMENT = 500
+_DIALLED = ("dialling_at", "invite_at", "ringing_at", "answered_at", "refused_at")
+"""Any of these says that a call out has left; the first is stored in the commit after which it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,25 +192,31 @@ class Ledger:
             await self._connection.execute(
                 update.values({name: sa.bindparam(name) for name in names}), changed
             )
-        await guard.settle(self._connection, self._talked(), self._now)
+        talked, undialled = self._calls_out_that_ended()
+        await guard.settle(self._connection, talked, self._now)
+        await guard.release(self._connection, undialled)
         stored = [
             StoredEvent(**{name: value for name, value in row.items() if name != "digest"}) for row in rows
         ]
         await enqueue(self._database, self._connection, stored, self._now)
         return stored
 
-    def _talked(self) -> dict[str, float]:
-        """How long calls out that have ended were answered; not those of which nobody knows."""
-        ended = {
-            call_id: sheet.record.ended
-            for call_id, sheet in self.sheets.items()
-            if sheet.told and sheet.record.ended and sheet.record.direction == "outbound"
-        }
-        return {
-            call_id: float(end["talk_s"])
-            for call_id, end in ended.items()
-            if end["outcome"] != Outcome.UNKNOWN and end.get("talk_s") is not None
-        }
+    def _calls_out_that_ended(self) -> tuple[dict[str, float], list[str]]:
+        """How long those that were dialled were answered, and which surely were not dialled.
+
+        Calls of which nobody knows are neither: what they reserved stays so until it expires.
+        """
+        talked: dict[str, float] = {}
+        undialled: list[str] = []
+        for call_id, sheet in self.sheets.items():
+            record, end = sheet.record, sheet.record.ended
+            if not (sheet.told and end and record.direction == "outbound"):
+                continue
+            if not any(record.value(name) for name in _DIALLED):
+                undialled.append(call_id)
+            elif end["outcome"] != Outcome.UNKNOWN and end.get("talk_s") is not None:
+                talked[call_id] = float(end["talk_s"])
+        return talked, undialled
 
     def _row(self, sheet: Sheet) -> dict[str, Any]:
         record = sheet.record

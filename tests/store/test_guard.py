@@ -215,7 +215,7 @@ async def test_a_call_gives_back_what_it_did_not_use(database: Database) -> None
 async def test_the_end_of_a_call_in_the_record_settles_it(database: Database) -> None:
     """Whoever reports the end, its line is free in the commit that stores it; an unknown one frees none."""
     await make_key(database)
-    for n, call_id in enumerate(("call_known0000000", "call_unknown00000"), 1):
+    for n, call_id in enumerate(("call_known0000000", "call_unknown00000", "call_called_off00"), 1):
         await ask(database, call_id, number(n))
     answered = {"outcome": "answered", "ended_by": "callee"}
     told: list[tuple[str, Source, EventType, dict[str, Any], int]] = [
@@ -224,13 +224,18 @@ async def test_the_end_of_a_call_in_the_record_settles_it(database: Database) ->
         ("call_known0000000", "bridge", "call.ended", answered, 40),
         ("call_known0000000", "job", "call.ended", answered, 40),
         ("call_unknown00000", "dialer", "call.requested", {"direction": "outbound"}, 0),
+        ("call_unknown00000", "dialer", "call.dialling", {}, 1),
         ("call_unknown00000", "dialer", "call.ended", {"outcome": "unknown", "code": "dial_unknown"}, 40),
+        ("call_called_off00", "dialer", "call.requested", {"direction": "outbound"}, 0),
+        ("call_called_off00", "dialer", "call.permitted", {"permit_id": "prm_1"}, 0),
+        ("call_called_off00", "dialer", "call.ended", {"outcome": "cancelled", "ended_by": "operator"}, 4),
     ]
     for n, (call_id, source, event_type, data, seconds) in enumerate(told, 1):
         event = Event(call_id, source, n, event_type, NOW + timedelta(seconds=seconds), data)
         async with database.write() as connection:
             await append(database, connection, [Incoming(event)], Policy(), NOW + timedelta(minutes=1))
     found = await reserved(database)
+    assert "call_called_off00" not in found  # it was never dialled, and counts for nothing
     assert found["call_unknown00000"]["settled_at"] is None
     assert found["call_known0000000"]["settled_at"] is not None
     assert found["call_known0000000"]["held_s"] == pytest.approx(30, abs=1)
@@ -259,8 +264,8 @@ async def test_a_call_that_was_surely_not_dialled_counts_for_nothing(database: D
     await make_key(database)
     await ask(database, "call_first0000000")
     async with database.write() as connection:
-        assert await guard.release(connection, "call_first0000000")
-        assert not await guard.release(connection, "call_first0000000")
+        assert await guard.release(connection, ["call_first0000000"]) == 1
+        assert await guard.release(connection, ["call_first0000000"]) == 0
     assert (await ask(database, "call_second000000")).allowed
 
 

@@ -47,10 +47,13 @@ async def create_key(
             name=wanted.name.replace("\x00", "\ufffd"),
             scopes=sorted(set(wanted.scopes)),
             expires_at=wanted.expires_at,
+            dial_limits=wanted.dial_limits.model_dump(exclude_none=True) if wanted.dial_limits else None,
             now=utc_now(),
         )
         answer = KeySecret.model_validate({**views.key(row).model_dump(), "key": made.text})
         detail = {"name": wanted.name, "scopes": sorted(set(wanted.scopes))}
+        if row["dial_limits"]:
+            detail["dial_limits"] = row["dial_limits"]
         return Done(201, answer, made.key_id, detail, hidden=("key",))
 
     return await make_change(

@@ -140,6 +140,8 @@ def _key(wanted: Wanted) -> Check:
 def _do_not_call(usage: Usage) -> Check:
     if usage.do_not_call:
         return Check("do_not_call", False, "do_not_call", "The number is on the do-not-call list.")
+    if not usage.known:
+        return Check("do_not_call", True, "do_not_call", "The do-not-call list was not asked.")
     return Check("do_not_call", True, "do_not_call", "The number is not on the do-not-call list.")
 
 
@@ -173,7 +175,7 @@ def _hours(destination: Destination, rules: GuardRules, now: datetime) -> Check:
         False,
         setting,
         f"It is not within {rules.hours} in {where}.",
-        f"Ask again at {following.isoformat(timespec='seconds')}.",
+        "" if len(zones) == 1 else "Say where such numbers lie in calling_hours.timezones, if that is known.",
         transient=True,
         retry_at=following,
     )
