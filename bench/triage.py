@@ -2,8 +2,9 @@
 
 Each text of ``answers.yaml`` in several voices, of which one per language is used nowhere else, over a quiet
 and a noisy line, without a recogniser, and with one that loses or garbles one word in ten and is half a
-second late; and the tones of networks. Printed: a table of confusions for each language, known and held-out texts
-apart, and the time from the end of a person's greeting to the decision. Nothing runs but the triage itself.
+second late; and the tones of networks. Printed: a table of confusions for each language, known and held-out
+texts apart, and the time from the end of a person's greeting to the decision. Nothing runs but the triage
+itself.
 
     .venv/bin/python bench/triage.py              # about two minutes; exit code 1 where a promise is broken
     .venv/bin/python bench/triage.py --quick      # about half of one
