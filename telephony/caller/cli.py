@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from telephony.caller.engine import speech_engine
-from telephony.caller.run import run_script
+from telephony.caller.run import answer_script, run_script
 from telephony.caller.script_file import load_script, shipped_scripts
 from telephony.caller.show import show_summary, watcher
 from telephony.errors import ScriptError, SipParseError, TrunklineError
@@ -82,6 +82,45 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: trunkline caller answer voicemail --port 5080")
+def answer(
+    script: ScriptArgument,
+    port: Annotated[int, typer.Option("--port", help="SIP port to be called on; 0 is any.")] = 0,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds for which a call is waited for.")] = 600.0,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Directory for report.html, report.json and call.wav.")
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="The report as one JSON object on the last line of standard output."),
+    ] = False,
+    speech: Annotated[
+        Path | None,
+        typer.Option("--speech", envvar="TRUNKLINE_SPEECH_SOCKET", help="Socket of a running speech engine."),
+    ] = None,
+) -> None:
+    """Be called once, and answer as the script says. Exit codes as of run."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        loaded = load_script(script)
+        made = asyncio.run(_be_called(loaded, host, port, wait_s, report, speech, console))
+    except ScriptError as error:
+        raise _failed(console, error, _WRONG_USAGE) from None
+    except TrunklineError as error:
+        raise _failed(console, error, error.exit_code) from None
+    except OSError as error:
+        console.print(f"✗ the report cannot be written: {error}", markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    show_summary(console, made)
+    if as_json:
+        typer.echo(json.dumps(made.to_json(), ensure_ascii=False))
+    if not made.ok:
+        raise typer.Exit(1)
+
+
 @app.command()
 def check(script: ScriptArgument) -> None:
     """Read a script and say what is wrong with it; nothing is called. Exit code 2 when something is."""
@@ -115,6 +154,27 @@ async def _call(
             report_dir=report_dir,
             on_event=watcher(console),
             credentials=credentials,
+        )
+
+
+async def _be_called(
+    script: Script,
+    host: str,
+    port: int,
+    wait_s: float,
+    report_dir: Path | None,
+    socket: Path | None,
+    console: Console,
+) -> CallReport:
+    async with speech_engine(socket) as speech:
+        return await answer_script(
+            script,
+            host=host,
+            port=port,
+            wait_s=wait_s,
+            speech=speech,
+            report_dir=report_dir,
+            on_event=watcher(console),
         )
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
+from telephony.audio.frame import FRAME_SAMPLES
+from telephony.audio.tones import sine
 from telephony.caller.measures import barge_in_silence_ms
 from telephony.caller.report import StepResult, Turn
 from telephony.caller.script import (
+    BeepStep,
     Expect,
     ExpectHangUp,
     ExpectHangUpStep,
@@ -164,6 +167,8 @@ class Conversation:
             await self._interrupt(step.interrupt)
         elif isinstance(step, PressStep):
             await self._press(step.press)
+        elif isinstance(step, BeepStep):
+            await self._beep(step)
         elif isinstance(step, WaitStep):
             await self._until(lambda: False, step.wait)
         elif isinstance(step, HangUpStep):
@@ -288,6 +293,15 @@ class Conversation:
         self.digits.append({"at_s": now_s, "digits": digits})
         self._emit("pressed", digits)
         await self._phone.press(digits)
+
+    async def _beep(self, step: BeepStep) -> None:
+        """Sound a tone; what the agent says after it is about that."""
+        samples = sine(step.beep.hz, step.beep.ms / 1000, amplitude=0.2)
+        whole = samples.size // FRAME_SAMPLES * FRAME_SAMPLES
+        playback = self._phone.speak(samples[:whole])
+        self._emit("beeped", describe(step))
+        await self._until(playback.done.is_set, playback.duration_s + _LINE_GRACE_S)
+        self._action_s = self._clock.now()
 
     # Listening
 

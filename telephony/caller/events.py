@@ -18,6 +18,8 @@ CallerEventKind = Literal[
     "interrupted",
     "barge_in",
     "pressed",
+    "listening",
+    "beeped",
     "expectation",
     "ended",
     "problem",
@@ -34,6 +36,8 @@ heard         an utterance of the agent, transcribed; data: ``started_s``, ``end
 interrupted   the caller talks over the agent; ``text`` is the line
 barge_in      the agent fell silent after an interruption; data: ``silence_ms``
 pressed       ``text`` is the digits
+listening     who is called waits for a call; ``text`` is the address to dial
+beeped        a tone was sounded
 expectation   an ``expect`` step was met or not; data: ``ok``
 ended         the call is over; data: ``ok``, ``outcome``, ``ended_by``
 problem       something the report will list; data: ``step``, ``line``

@@ -41,6 +41,12 @@ class Narrator:
     def _inviting(self, event: CallerEvent) -> list[Told]:
         return [Told(0.0, "line", f"calls {event.text}")]
 
+    def _listening(self, event: CallerEvent) -> list[Told]:
+        return [Told(0.0, "line", f"waits for a call at {event.text}")]
+
+    def _beeped(self, event: CallerEvent) -> list[Told]:
+        return [*self._held(), Told(event.at_s, "caller", "(beep)", event.text)]
+
     def _ringing(self, event: CallerEvent) -> list[Told]:
         return [Told(event.at_s, "line", "rings", _after(event.data.get("after_ms")))]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from telephony.clock import Clock
     from telephony.rtp.packet import RtpPacket
     from telephony.sip.digest import Credentials
-    from telephony.sip.incoming import IncomingRequest
+    from telephony.sip.incoming import IncomingInvite, IncomingRequest
     from telephony.sip.message import SipResponse
     from telephony.sip.outgoing import OutgoingInvite
     from telephony.sip.session import DialogSession
@@ -97,6 +97,7 @@ class Phone:
         self._invite: OutgoingInvite | None = None
         self._dialog: DialogSession | None = None
         self._answering = False
+        self._called = ""
         self._watcher: asyncio.Task[None] | None = None
         self._session_id = new_session_id()
         self._version = 1
@@ -128,6 +129,76 @@ class Phone:
         except SipError as error:
             return Dialled("unreachable", f"The INVITE got no answer: {error}")
         return self._answered(response, rtp)
+
+    async def answer(
+        self, host: str, port: int, on_listening: Callable[[str], None], within_s: float
+    ) -> Dialled:
+        """Be called: wait for a call, let it ring, and take or refuse it as the settings say.
+
+        Args:
+            host: the address to listen on.
+            port: 0 for any.
+            on_listening: told the address that can be dialled.
+            within_s: how long a call is waited for.
+        """
+        self._address = host
+        called: asyncio.Future[IncomingInvite] = asyncio.get_running_loop().create_future()
+
+        def take(invite: IncomingInvite) -> None:
+            if called.done():
+                invite.respond(486)
+            else:
+                called.set_result(invite)
+
+        self._endpoint.on_invite = take
+        try:
+            await self._endpoint.start(host, port)
+            on_listening(f"{host}:{self._endpoint.port}")
+            async with asyncio.timeout(within_s):
+                invite = await called
+            self._clock.restart()
+            return await self._take(invite)
+        except TimeoutError:
+            return Dialled("not_answered", f"Nobody called within {within_s:g} s.")
+        except (SipError, SdpError, RtpError, OSError) as error:
+            return Dialled("failed", f"The call could not be taken: {error}")
+
+    async def _take(self, invite: IncomingInvite) -> Dialled:
+        self._called = invite.request.call_id
+        self._log("INVITE", sent=False)
+        rtp = self._open_media()
+        invite.respond(180)
+        self.ringing_s = self._clock.now()
+        self._log("180 Ringing", sent=True)
+        if self.on_ringing is not None:
+            self.on_ringing(180)
+        try:
+            async with asyncio.timeout(self._settings.ring_s):
+                await invite.cancelled.wait()
+            return Dialled("not_answered", "Who called gave up while it rang.")
+        except TimeoutError:
+            refuse_with = self._settings.refuse_with
+        if refuse_with is not None:
+            invite.respond(refuse_with)
+            self._log(str(refuse_with), sent=True)
+            return Dialled("refused", f"The call was refused with {refuse_with}, as the script says.")
+        answer = negotiate(
+            invite.request.body,
+            codecs=[self.codec.name],
+            address=self._address,
+            port=rtp.port,
+            session_id=self._session_id,
+        )
+        self.answered_s = self._clock.now()
+        self._dialog = invite.accept(answer.body)
+        self._dialog.on_request = self._in_dialog
+        self._log("200 OK", sent=True)
+        self._watcher = asyncio.create_task(self._watch(self._dialog), name="caller-dialog")
+        rtp.set_remote(answer.remote)
+        rtp.set_dtmf_payload_type(answer.dtmf_payload_type, receive=DTMF_PAYLOAD_TYPE)
+        self._media_clock.add(self._tick)
+        self._media_clock.start()
+        return Dialled("answered")
 
     def _open_media(self) -> RtpSession:
         ports = PortPool(self._address, 0, 0)
@@ -303,7 +374,7 @@ class Phone:
     @property
     def sip_call_id(self) -> str:
         """The Call-ID, or nothing when no INVITE was sent."""
-        return self._invite.call_id if self._invite is not None else ""
+        return self._invite.call_id if self._invite is not None else self._called
 
     @property
     def packets_sent(self) -> int:

@@ -28,13 +28,14 @@ from telephony.errors import ScriptError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from telephony.audio.frame import Samples
     from telephony.caller.activity import Speech
     from telephony.caller.ears import Recogniser
     from telephony.caller.events import CallerEventKind
+    from telephony.caller.phone import Dialled
     from telephony.caller.report import HeardUtterance, Outcome
     from telephony.caller.script import Script
     from telephony.caller.voice import Voice
@@ -82,20 +83,61 @@ async def run_script(
     uri = parse_target(to)
     recogniser = recogniser or speech
     voice = voice or _engine_voice(script, speech)
+    _check_recogniser(script, recogniser)
+    lines = {text: await voice.speak(text) for text in script.spoken()}
+    call = _Call(script, to, lines, recogniser, on_event or _ignore, credentials)
+    report = await call.run(uri)
+    await _store(call, report, report_dir)
+    return report
+
+
+async def answer_script(
+    script: Script,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    wait_s: float = 600.0,
+    speech: SpeechClient | None = None,
+    voice: Voice | None = None,
+    recogniser: Recogniser | None = None,
+    report_dir: Path | None = None,
+    on_event: Callable[[CallerEvent], None] | None = None,
+) -> CallReport:
+    """Be called once, follow a script, and say how it went; arguments as for ``run_script``.
+
+    Args:
+        host: the address to listen on.
+        port: 0 for any; the event "listening" tells which.
+        wait_s: how long the call is waited for.
+
+    Raises:
+        ScriptError: the script needs a recogniser, or a line cannot be spoken.
+        SpeechError: the voice failed.
+    """
+    recogniser = recogniser or speech
+    voice = voice or _engine_voice(script, speech)
+    _check_recogniser(script, recogniser)
+    lines = {text: await voice.speak(text) for text in script.spoken()}
+    call = _Call(script, f"{host}:{port}", lines, recogniser, on_event or _ignore, None)
+    report = await call.run_called(host, port, wait_s)
+    await _store(call, report, report_dir)
+    return report
+
+
+def _check_recogniser(script: Script, recogniser: Recogniser | None) -> None:
     if recogniser is None and _needs_recogniser(script):
         raise ScriptError(
             "the script expects words, and nothing here understands speech.",
             field=script.name,
             fix="Give a speech engine, or take the words out of its expect steps.",
         )
-    lines = {text: await voice.speak(text) for text in script.spoken()}
-    call = _Call(script, to, lines, recogniser, on_event or _ignore, credentials)
-    report = await call.run(uri)
+
+
+async def _store(call: _Call, report: CallReport, report_dir: Path | None) -> None:
     if report_dir is not None:
         report.report = str(report_dir)
         recordings = call.recordings(report.duration_s)
         await asyncio.to_thread(write_report, report, recordings, report_dir)
-    return report
 
 
 def _engine_voice(script: Script, speech: SpeechClient | None) -> Voice:
@@ -155,12 +197,25 @@ class _Call:
         ears.on_failed = self._ears_failed
 
     async def run(self, uri: SipUri) -> CallReport:
-        started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """Call somebody."""
         self._on_event(CallerEvent("inviting", 0.0, self._to))
+        return await self._run(lambda: self._phone.dial(uri))
+
+    async def run_called(self, host: str, port: int, wait_s: float) -> CallReport:
+        """Be called."""
+
+        def listening(address: str) -> None:
+            self._to = address
+            self._on_event(CallerEvent("listening", 0.0, address))
+
+        return await self._run(lambda: self._phone.answer(host, port, listening, wait_s))
+
+    async def _run(self, connect: Callable[[], Awaitable[Dialled]]) -> CallReport:
+        started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._ears.start()
         finish_s = 0.0
         try:
-            ending = await self._converse(uri)
+            ending = await self._converse(connect)
             finish_s = _FINISH_S
         finally:
             # The call is ended on the wire even when the run itself is cancelled.
@@ -175,8 +230,8 @@ class _Call:
         self._emit("ended", report.cause, ok=report.ok, outcome=report.outcome, ended_by=report.ended_by)
         return report
 
-    async def _converse(self, uri: SipUri) -> _Ending:
-        dialled = await self._phone.dial(uri)
+    async def _converse(self, connect: Callable[[], Awaitable[Dialled]]) -> _Ending:
+        dialled = await connect()
         if self._phone.answered_s is not None:
             self._emit(
                 "answered", after_ms=between_ms(0.0, self._phone.answered_s), codec=self._phone.codec.name

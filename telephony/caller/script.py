@@ -64,6 +64,10 @@ class Settings(ScriptModel):
     """User part of the From address."""
     voice: VoiceSettings = VoiceSettings()
     impairment: ImpairmentSettings = ImpairmentSettings()
+    ring_s: float = Field(default=1.0, ge=0.0, le=120.0)
+    """Who is called (``caller answer``) lets it ring so long."""
+    refuse_with: int | None = Field(default=None, ge=400, le=699)
+    """Who is called does not take the call, but refuses it with this SIP status after the ringing."""
     answer_within_s: Within = 30.0
     """The call is cancelled when it is not answered by then."""
     max_duration_s: float = Field(default=120.0, gt=0.0, le=3600.0)
@@ -173,6 +177,22 @@ class PressStep(ScriptModel):
     """DTMF digits as telephone-event; ``w`` waits half a second."""
 
 
+class Beep(ScriptModel):
+    """A mailbox's."""
+
+    hz: float = Field(default=1000.0, ge=100.0, le=3400.0)
+    ms: int = Field(default=400, ge=20, le=10_000)
+
+
+class BeepStep(ScriptModel):
+    beep: Beep = Beep()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, raw: Any) -> Any:
+        return _without_nothing(raw, "beep")
+
+
 class WaitStep(ScriptModel):
     wait: float = Field(gt=0.0, le=120.0)
     """Seconds."""
@@ -201,7 +221,7 @@ def _without_nothing(raw: Any, key: str) -> Any:
     return {} if isinstance(raw, dict) and raw == {key: None} else raw
 
 
-STEP_KINDS = ("say", "expect", "interrupt", "press", "wait", "hang_up", "expect_hang_up")
+STEP_KINDS = ("say", "expect", "interrupt", "press", "beep", "wait", "hang_up", "expect_hang_up")
 
 
 def _kind_of(raw: Any) -> str | None:
@@ -216,6 +236,7 @@ Step = Annotated[
     | Annotated[ExpectStep, Tag("expect")]
     | Annotated[InterruptStep, Tag("interrupt")]
     | Annotated[PressStep, Tag("press")]
+    | Annotated[BeepStep, Tag("beep")]
     | Annotated[WaitStep, Tag("wait")]
     | Annotated[HangUpStep, Tag("hang_up")]
     | Annotated[ExpectHangUpStep, Tag("expect_hang_up")],
@@ -246,7 +267,7 @@ class Script(ScriptModel):
     def _bare_steps(cls, raw: Any) -> Any:
         """``- hang_up`` means ``- hang_up:``."""
         if isinstance(raw, dict) and isinstance(raw.get("steps"), list):
-            bare = ("hang_up", "expect_hang_up")
+            bare = ("beep", "hang_up", "expect_hang_up")
             steps = [{step: None} if step in bare else step for step in raw["steps"]]
             return {**raw, "steps": steps}
         return raw
@@ -284,6 +305,8 @@ def describe(step: Any) -> str:
         return step.interrupt.text
     if isinstance(step, PressStep):
         return step.press
+    if isinstance(step, BeepStep):
+        return f"{step.beep.hz:g} Hz, {step.beep.ms} ms"
     if isinstance(step, WaitStep):
         return f"{step.wait:g} s"
     if isinstance(step, HangUpStep):

@@ -16,8 +16,9 @@ from typing import Literal, get_args
 
 import yaml
 
-CueKind = Literal["voicemail", "screener", "ivr", "unavailable", "person"]
-"""``unavailable``: the network says that the subscriber cannot be reached; ``person``: what people say."""
+CueKind = Literal["voicemail", "screener", "ivr", "unavailable", "hold", "person"]
+"""``unavailable``: the network says that the subscriber cannot be reached; ``hold``: one is asked to wait;
+``person``: what people say."""
 
 _KINDS: tuple[CueKind, ...] = get_args(CueKind)
 _GAP = 3

@@ -59,6 +59,9 @@ _MACHINES: tuple[tuple[CueKind, AnsweredBy, str], ...] = (
 network that cannot reach somebody offers a mailbox."""
 
 _SURE_BEEP_S = 0.3
+_SOON_S = 2.5
+_MORE_S = 0.9
+"""Silence after a greeting of which the words so far do not say all."""
 _LONG_S = 3.0
 """A greeting so long needs one weak phrase alone to be a machine's."""
 
@@ -82,17 +85,24 @@ def decide(evidence: Evidence, limits: Limits) -> Decision | None:
     )
 
 
-def revise(evidence: Evidence, before: Decision) -> Decision | None:
-    """What shows that a person was none after all; None where nothing does."""
+def revise(evidence: Evidence, before: Decision, since_s: float) -> Decision | None:
+    """What shows that a person was none after all; None where nothing does.
+
+    Args:
+        since_s: seconds since that was decided.
+    """
     if before.answered_by not in (AnsweredBy.HUMAN, AnsweredBy.UNKNOWN) or before.unreachable:
         return None
     told = by_words(evidence, strong_only=True)
     if told is not None:
         return told
     beep = evidence.beep
-    # Shorter ones mark a call that is recorded, or another call that waits.
-    long_beep = beep is not None and beep.end_s - beep.begin_s >= _SURE_BEEP_S
-    return Decision(AnsweredBy.VOICEMAIL, 0.85, "a beep") if long_beep else None
+    if beep is None:
+        return None
+    # Later, shorter ones mark a call that is recorded, or another call that waits.
+    if beep.length_s < _SURE_BEEP_S and since_s > _SOON_S:
+        return None
+    return Decision(AnsweredBy.VOICEMAIL, 0.85, "a beep")
 
 
 def _by_tone(evidence: Evidence) -> Decision | None:
@@ -117,11 +127,18 @@ def by_words(
         strong = next((cue for cue in cues if cue.strong), None)
         unreachable = kind == "unavailable"
         if strong is not None:
+            if unreachable and evidence.silence_s < _MORE_S:
+                # A network that cannot reach somebody may go on and offer a mailbox.
+                return None
             return Decision(answered_by, 0.95, f"{reason}: “{strong.phrase}”", unreachable)
-        if strong_only or not cues:
-            continue
-        if one_is_enough or len(cues) > 1 or evidence.greeting_s > _LONG_S:
-            return Decision(answered_by, 0.75, f"{reason}: “{cues[0].phrase}”", unreachable)
+    if strong_only or evidence.silence_s < _MORE_S:
+        return None
+    for kind, answered_by, reason in _MACHINES:
+        cues = [cue for cue in evidence.cues if cue.kind == kind]
+        if cues and (one_is_enough or len(cues) > 1 or evidence.greeting_s > _LONG_S):
+            return Decision(answered_by, 0.75, f"{reason}: “{cues[0].phrase}”", kind == "unavailable")
+    if one_is_enough and any(cue.kind == "hold" for cue in evidence.cues):
+        return Decision(AnsweredBy.SCREENER, 0.7, "asks to wait")
     return None
 
 
@@ -148,7 +165,7 @@ def _by_greeting(evidence: Evidence, limits: Limits) -> Decision | None:
             return Decision(AnsweredBy.HUMAN, 0.95, "a short greeting, then silence")
         return None
     person = any(cue.kind == "person" for cue in evidence.cues)
-    machine = any(cue.kind != "person" for cue in evidence.cues)
+    machine = any(cue.kind not in ("person", "hold") for cue in evidence.cues)
     if length_s <= limits.middle_s and not machine:
         if silence_s >= limits.middle_silence_s:
             return Decision(AnsweredBy.HUMAN, 0.85, "a greeting, then silence")

@@ -162,7 +162,8 @@ class TonesHeard:
         if self._completes_sit():
             return "special_information"
         european, american_busy = run.is_at(425.0), run.is_at(480.0, 620.0)
-        if run.is_at(440.0, 480.0) or run.is_at(400.0, 450.0):
+        # Tones 40 Hz apart are one in 40 ms, in the middle between them.
+        if run.is_at(440.0, 480.0) or run.is_at(400.0, 450.0) or _is_both(run):
             return "ringback"
         if european and run.length_s >= 0.7:
             return "ringback"
@@ -194,6 +195,11 @@ class TonesHeard:
     def _is_part_of_sit(self, run: Run) -> bool:
         before = self._runs[-2] if len(self._runs) > 1 else None
         return before is not None and before.flat and 0 <= run.begin_s - before.end_s < 0.1
+
+
+def _is_both(run: Run) -> bool:
+    """Whether it is 440 and 480 Hz."""
+    return len(run.tones) == 1 and abs(run.tones[0] - 460.0) <= 5.0 and run.length_s >= 1.0
 
 
 def is_beep(run: Run) -> bool:

@@ -206,13 +206,14 @@ class Triage:
             if self.decision is not None:
                 self._decided_s = self._hearing.now_s
         elif self.revised is None and self._hearing.now_s - self._decided_s <= REVISABLE_S:
-            self.revised = rules.revise(self.evidence(), self.decision)
+            since_s = self._hearing.now_s - self._decided_s
+            self.revised = rules.revise(self.evidence(), self.decision, since_s)
 
     def _early_media(self) -> str:
         """In a few words what was heard before the answer; empty for silence and ringing alone."""
         names = _names(self._tones_so_far)
         spoken_s = sum(each.length_s for each in self._utterances.heard)
-        by_words = rules.by_words(Evidence(0.0, words=self.text, cues=self._cues))
+        by_words = rules.by_words(Evidence(0.0, silence_s=float("inf"), words=self.text, cues=self._cues))
         parts = [*names, *([by_words.reason] if by_words else ["a voice"] if spoken_s > 1.0 else [])]
         return ", ".join(parts)
 

@@ -18,6 +18,8 @@ APART_S = 0.3
 """A shorter pause is one between words."""
 LEAST_S = 0.08
 """Sound within an utterance without which it was none."""
+_EDGE_S = 1.5 * FRAME_S
+"""A tone is recognised a frame after it began."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Utterances:
 
     def take_back(self, since_s: float) -> None:
         """What began since then was the beginning of a tone."""
-        self._all = [each for each in self._all if each.begin_s < since_s - FRAME_S]
+        self._all = [each for each in self._all if each.begin_s < since_s - _EDGE_S]
 
     def forget(self) -> None:
         """What was said so far belongs to somebody else."""
