@@ -153,7 +153,8 @@ class Trunk(Section):
     max_call_duration: Duration | None = Field(default=None, ge=1, le=86400)
     """Longest call in. Default 24h."""
     max_calls: int | None = Field(default=None, ge=1, le=10_000)
-    """How many calls at once the carrier allows. Default: not known."""
+    """How many calls at once the carrier allows, both directions together; the embedded bridge refuses more.
+    Default: not known."""
     krisp_enabled: bool = False
     """LiveKit Cloud's noise suppression; no effect on a server of one's own. Default false."""
     media: Media | None = None
