@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from provisioning.render.registrations import registrations
+from provisioning.render.trunk_limits import trunk_limits
 from provisioning.sections.duration import format_duration
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def bridge(config: LineConfig, place: Place, *, secrets: bool = False) -> dict[s
         content["nat_1_to_1_ip"] = place.announced
     if lines := registrations(config, secrets=secrets):
         content["sip_registrations"] = lines
+    if limits := trunk_limits(config):
+        content["trunk_limits"] = limits
     return content
 
 

@@ -126,6 +126,8 @@ class BridgeSection(Section):
     (embedded bridge only)."""
     early_media: bool = False
     """Let the agent of a call out hear what the carrier plays before the answer (embedded bridge only)."""
+    hold_music: str | None = None
+    """A WAV file for callers on hold, in place of the bridge's own tune (embedded bridge only)."""
     pin: PinPrompt = PinPrompt()
     """Asking for the PIN of a rule (embedded bridge only)."""
     agent_wait_timeout: Duration = Field(default=4.5, ge=0.5, le=180)
@@ -144,6 +146,7 @@ class BridgeSection(Section):
             "limit_status": self.limit_status,
             "session_expires": format_duration(self.session_expires),
             "early_media": self.early_media,
+            **({"hold_music": self.hold_music} if self.hold_music is not None else {}),
             "pin": {
                 "tries": self.pin.tries,
                 "timeout": format_duration(self.pin.timeout),

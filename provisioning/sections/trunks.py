@@ -153,7 +153,8 @@ class Trunk(Section):
     max_call_duration: Duration | None = Field(default=None, ge=1, le=86400)
     """Longest call in. Default 24h."""
     max_calls: int | None = Field(default=None, ge=1, le=10_000)
-    """How many calls at once the carrier allows. Default: not known."""
+    """How many calls at once the carrier allows, both directions together; the embedded bridge refuses more.
+    Default: not known."""
     max_calls_per_second: float = Field(default=1.0, gt=0, le=1000)
     """How many calls out may begin in a second. Default 1."""
     krisp_enabled: bool = False

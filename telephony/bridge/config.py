@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from telephony.bridge.bus import RedisAddress
-from telephony.bridge.limits import Caps
+from telephony.bridge.limits import Caps, TrunkCap
 from telephony.bridge.register import KEEPALIVE_S, Account
 from telephony.errors import ConfigError, SipParseError
 from telephony.sip.session_timer import MIN_SE_S
@@ -147,6 +147,21 @@ class RegistrationSection(_Section):
         return account
 
 
+class TrunkLimitSection(_Section):
+    """How many calls one line of a carrier bears, calls in and out together."""
+
+    name: str = Field(min_length=1)
+    numbers: list[str] = Field(min_length=1)
+    """Of the line, and its login where it has one."""
+    max_calls: int = Field(ge=1)
+
+    def to_cap(self) -> TrunkCap:
+        """The limit; the plus of a number does not count."""
+        return TrunkCap(
+            self.name, frozenset(number.removeprefix("+") for number in self.numbers), self.max_calls
+        )
+
+
 class LoggingSection(_Section):
     """How the bridge logs: always JSON lines on standard error."""
 
@@ -189,6 +204,8 @@ class BridgeConfig(_Section):
     """More are refused; 0 = no limit. Unlike livekit-sip's it holds for inbound calls."""
     max_calls_per_trunk: int = Field(default=0, ge=0)
     """The same for the calls of one trunk, calls out included."""
+    trunk_limits: list[TrunkLimitSection] = Field(default_factory=list)
+    """Lines with a limit of their own in place of that."""
     max_calls_per_source: int = Field(default=0, ge=0)
     """The same for the calls from one IP address."""
     limit_status: Literal[503, 486] = 503
@@ -288,7 +305,11 @@ class BridgeConfig(_Section):
     def caps(self) -> Caps:
         """How many calls may be up at once."""
         return Caps(
-            self.max_active_calls, self.max_calls_per_trunk, self.max_calls_per_source, self.limit_status
+            self.max_active_calls,
+            self.max_calls_per_trunk,
+            self.max_calls_per_source,
+            self.limit_status,
+            tuple(section.to_cap() for section in self.trunk_limits),
         )
 
     @property

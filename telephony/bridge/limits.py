@@ -14,7 +14,23 @@ from typing import TYPE_CHECKING
 from telephony.bridge import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telephony.bridge.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkCap:
+    """The limit of one line of a carrier, whose trunks for calls in and out share it.
+
+    Args:
+        name: for people.
+        numbers: of the line: calls to them and from them count.
+    """
+
+    name: str
+    numbers: frozenset[str]
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,12 @@ class Caps:
     per_trunk: int = 0
     per_source: int = 0
     status: int = 503
+    of_trunks: Sequence[TrunkCap] = ()
+    """Lines with a limit of their own, in place of ``per_trunk``."""
+
+    def of(self, number: str) -> TrunkCap | None:
+        """The limit of the line that has a number, with or without its plus."""
+        return next((cap for cap in self.of_trunks if number.removeprefix("+") in cap.numbers), None)
 
 
 @dataclass(slots=True)
@@ -63,15 +85,23 @@ class CallLimits:
             self._of_source[source] += 1
         return None
 
-    def on_trunk(self, call_id: str, trunk_id: str) -> Refusal | None:
-        """Count a call that has a place on its trunk, or say why the trunk has none left."""
+    def on_trunk(self, call_id: str, trunk_id: str, number: str = "") -> Refusal | None:
+        """Count a call that has a place on its trunk, or say why the trunk has none left.
+
+        Args:
+            number: ours in the call: the called one of a call in, the shown one of a call out.
+        """
         place = self._places.get(call_id)
         if place is None or not trunk_id or place.trunk_id:
             return None
-        if 0 < self._caps.per_trunk <= self._of_trunk[trunk_id]:
+        own = self._caps.of(number)
+        counted = trunk_id if own is None else f"line {own.name}"
+        if own is not None and self._of_trunk[counted] >= own.calls:
+            return refusal.line_at_capacity(own.calls, own.name, self._caps.status)
+        if own is None and 0 < self._caps.per_trunk <= self._of_trunk[counted]:
             return refusal.trunk_at_capacity(self._caps.per_trunk, trunk_id, self._caps.status)
-        place.trunk_id = trunk_id
-        self._of_trunk[trunk_id] += 1
+        place.trunk_id = counted
+        self._of_trunk[counted] += 1
         return None
 
     def leave(self, call_id: str) -> None:

@@ -1,7 +1,8 @@
 """How well a call is heard: loss, jitter, gaps, and the E-model's estimate, of what comes from the phone.
 
-Pure. What the phone hears of us is not known: RTCP is not spoken. As attributes of the participant
-(``trunkline.quality.*``, texts), as fields of ``call.ended``, and for the metrics.
+Pure. What the phone hears of us is what it says itself by RTCP, and not known where it says nothing. As
+attributes of the participant (``trunkline.quality.*``, texts), as fields of ``call.ended``, and for the
+metrics.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from telephony.calls.quality import mos_of, r_factor
 if TYPE_CHECKING:
     from telephony.rtp.gaps import Gaps
     from telephony.rtp.reception import RtpStats
+    from telephony.rtp.reports import FarEnd
 
 _PREFIX = "trunkline.quality."
 FEWEST_PACKETS = 50
@@ -29,6 +31,7 @@ class Quality:
         r_factor, mos: None where too little came to say.
         gaps: moments of more than 60 ms without audio.
         one_way: nothing came, though we sent for a second.
+        far: how the phone hears us, as it says; None where it says nothing.
     """
 
     loss_percent: float
@@ -38,6 +41,7 @@ class Quality:
     gaps: int
     longest_gap_ms: float
     one_way: bool
+    far: FarEnd | None = None
 
     def attributes(self) -> dict[str, str]:
         """For the participant."""
@@ -50,6 +54,11 @@ class Quality:
         }
         if self.mos is not None and self.r_factor is not None:
             told |= {"mos": f"{self.mos:.1f}", "r_factor": f"{self.r_factor:.0f}"}
+        if self.far is not None:
+            told["far_loss_percent"] = f"{self.far.loss_percent:.1f}"
+            told["far_jitter_ms"] = f"{self.far.jitter_ms:.0f}"
+            if self.far.round_trip_ms is not None:
+                told["round_trip_ms"] = f"{self.far.round_trip_ms:.0f}"
         return {_PREFIX + name: value for name, value in told.items() if value}
 
     def fields(self) -> dict[str, Any]:
@@ -61,7 +70,14 @@ class Quality:
             "gaps": self.gaps,
             "longest_gap_ms": self.longest_gap_ms,
             "one_way": self.one_way,
+            **self._far_fields(),
         }
+
+    def _far_fields(self) -> dict[str, Any]:
+        if self.far is None:
+            return {}
+        told = {"far_loss_percent": self.far.loss_percent, "far_jitter_ms": self.far.jitter_ms}
+        return told if self.far.round_trip_ms is None else {**told, "round_trip_ms": self.far.round_trip_ms}
 
 
 def assess(stats: RtpStats, gaps: Gaps, packets_sent: int) -> Quality:
@@ -81,4 +97,5 @@ def assess(stats: RtpStats, gaps: Gaps, packets_sent: int) -> Quality:
         gaps=gaps.count,
         longest_gap_ms=round(1000 * gaps.longest_s, 1),
         one_way=not stats.received and packets_sent >= FEWEST_PACKETS,
+        far=stats.far,
     )

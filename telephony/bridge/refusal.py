@@ -278,6 +278,16 @@ def trunk_at_capacity(limit: int, trunk_id: str, status: int = 503) -> Refusal:
     )
 
 
+def line_at_capacity(limit: int, name: str, status: int = 503) -> Refusal:
+    """As many calls as the carrier allows are up on one line."""
+    return _too_many(
+        status,
+        f"sip_trunks.{name}.max_calls",
+        f"{limit} calls are up on the line {name}, as many as its carrier allows.",
+        f"Raise max_calls of {name} once the carrier allows more.",
+    )
+
+
 def source_at_capacity(limit: int, source: str, status: int = 503) -> Refusal:
     """As many calls as one address may have are up from it."""
     return _too_many(

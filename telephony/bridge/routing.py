@@ -85,7 +85,7 @@ class CallRouting:
             )
         else:
             # Only now: whoever cannot prove who it is must not take the places of those who can.
-            return self._limits.on_trunk(self._sip_call_id, trunk_id)
+            return self._limits.on_trunk(self._sip_call_id, trunk_id, self.called)
         return None
 
     async def find_room(self) -> Refusal | None:

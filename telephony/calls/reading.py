@@ -69,6 +69,9 @@ _QUALITY_NAMES = {
     "gaps": "gaps",
     "longest_gap_ms": "longest_gap_ms",
     "one_way": "one_way",
+    "far_loss_percent": "far_loss_percent",
+    "far_jitter_ms": "far_jitter_ms",
+    "round_trip_ms": "round_trip_ms",
 }
 
 

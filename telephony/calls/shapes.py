@@ -119,6 +119,11 @@ class MediaQuality(EventData):
     gaps: Count | None = Field(None, description="Moments of more than 60 ms without the caller's audio.")
     longest_gap_ms: Milliseconds | None = None
     one_way: bool | None = Field(None, description="Nothing came from the phone, though we sent.")
+    far_loss_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="Of our packets, as the phone's side says by RTCP."
+    )
+    far_jitter_ms: Milliseconds | None = Field(None, description="Of our packets, as it says.")
+    round_trip_ms: Milliseconds | None = Field(None, description="To the phone's side and back, by RTCP.")
 
 
 class Usage(EventData):

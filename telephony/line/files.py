@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provisioning.render.registrations import registrations
+from provisioning.render.trunk_limits import trunk_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +118,8 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         content["nat_1_to_1_ip"] = section.nat_1_to_1_ip
     if lines := registrations(config, secrets=True):
         content["sip_registrations"] = lines
+    if limits := trunk_limits(config):
+        content["trunk_limits"] = limits
     return content
 
 

@@ -57,6 +57,7 @@ class PortPool:
         self._clock = clock
         self._reuse_delay_s = reuse_delay_s
         self._range = "0" if low == high == 0 else f"{low}-{high}"
+        self._highest = 65535 if self._range == "0" else high
         ports = list(range(low + low % 2, high + 1, 2))
         if self._range != "0" and (not ports or low < 1024 or high > 65535):
             raise RtpError(
@@ -111,6 +112,11 @@ class PortPool:
                 return bound
             self._free.append(port)
         raise self._exhausted()
+
+    def bind_companion(self, port: int, address: str | None = None) -> socket.socket | None:
+        """The port after a taken one, for its RTCP; None where it is not in the range, or in use."""
+        host = self.address if address is None else address
+        return _bind(host, port + 1) if port + 1 <= self._highest else None
 
     def release(self, port: int) -> None:
         """Give a port back, its socket closed; a port that is not taken is ignored."""

@@ -6,8 +6,12 @@ Appendix A.1 (sequence numbers with cycles), A.3 (expected and lost) and A.8 (ji
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from telephony.audio.frame import RATE
+
+if TYPE_CHECKING:
+    from telephony.rtp.reports import FarEnd
 
 MAX_DROPOUT = 3000
 """A sequence number further ahead, or back by more than ``MAX_MISORDER``, starts the count anew."""
@@ -28,6 +32,7 @@ class RtpStats:
         concealed: frames that were made up for missing ones.
         jitter_ms: interarrival jitter as RFC 3550 section 6.4.1 smooths it.
         delay_ms: how long the jitter buffer keeps audio, now.
+        far: how the other side hears us, where it speaks RTCP.
     """
 
     received: int = 0
@@ -38,6 +43,7 @@ class RtpStats:
     concealed: int = 0
     jitter_ms: float = 0.0
     delay_ms: float = 0.0
+    far: FarEnd | None = None
 
 
 class Reception:
@@ -57,6 +63,21 @@ class Reception:
     def expected(self) -> int:
         """Packets that the sender's current run of sequence numbers says it sent."""
         return self._highest - self._base + 1 if self._ssrc is not None else 0
+
+    @property
+    def ssrc(self) -> int | None:
+        """The stream that comes now; None before the first packet."""
+        return self._ssrc
+
+    @property
+    def highest(self) -> int:
+        """The highest sequence number of that stream, with its cycles."""
+        return self._highest
+
+    @property
+    def received_here(self) -> int:
+        """Packets of that stream, of its current run of sequence numbers."""
+        return self._received_here
 
     @property
     def lost(self) -> int:

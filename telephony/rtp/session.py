@@ -1,4 +1,4 @@
-"""One call's audio over RTP: G.711 frames and keys, both ways, on one UDP port.
+"""One call's audio over RTP: G.711 frames and keys, both ways, on one UDP port, and RTCP on the next.
 
 Guarantees. Sending: sequence numbers and timestamps go on without a gap for the whole call, the
 timestamp by 160 each tick, also where a key took the place of audio (RFC 4733 section 2.6.1.2) or
@@ -24,6 +24,8 @@ from telephony.rtp.dtmf import DtmfReceiver, DtmfSender
 from telephony.rtp.jitter import JitterBuffer
 from telephony.rtp.packet import HEADER, RtpPacket, is_rtcp
 from telephony.rtp.reception import Reception, RtpStats
+from telephony.rtp.reports import Sent
+from telephony.rtp.rtcp_port import RtcpPort
 from telephony.rtp.source import Address, SourceLatch
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class RtpSession:
         adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
+        rtcp: socket.socket | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.port: int = sock.getsockname()[1]
@@ -106,6 +109,13 @@ class RtpSession:
         self._concealed = 0
         self._reception = Reception()
         self._dtmf_lock = threading.Lock()
+        self._sent = Sent()
+        self._rtcp = None
+        if rtcp is not None:
+            self._rtcp = RtcpPort(
+                rtcp, clock, self._ssrc, self._reception, self._sent, remote=lambda: self._latch.remote
+            )
+            self._on_loop(self._loop, self._rtcp.start, self._loop)
         self._on_loop(self._loop, self._loop.add_reader, sock.fileno(), self._read)
 
     @classmethod
@@ -119,6 +129,7 @@ class RtpSession:
         adaptive: bool = True,
         conceal: bool = True,
         symmetric: bool = True,
+        rtcp: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> RtpSession:
         """Bind a port of ``ports`` on ``address`` and listen.
@@ -131,19 +142,22 @@ class RtpSession:
             adaptive: wait only as long as the jitter of the last seconds demands, from 20 ms up.
             conceal: fill up to 60 ms of what is missing from what was played before it.
             symmetric: send to where packets come from, rather than to ``set_remote``'s address only.
+            rtcp: tell the far end how it is heard, and hear it on that, where the next port is free.
             loop: where the session lives; the running one by default.
 
         Raises:
             RtpError: no port is free, or the address is not this machine's.
         """
+        sock = ports.bind(address)
         return cls(
-            ports.bind(address),
+            sock,
             ports,
             clock or LoopClock(),
             jitter_buffer_ms=jitter_buffer_ms,
             adaptive=adaptive,
             conceal=conceal,
             symmetric=symmetric,
+            rtcp=ports.bind_companion(sock.getsockname()[1], address) if rtcp else None,
             loop=loop,
         )
 
@@ -170,6 +184,7 @@ class RtpSession:
             concealed=self._concealed,
             jitter_ms=self._reception.jitter_ms,
             delay_ms=buffer.delay_ms,
+            far=self._rtcp.far if self._rtcp is not None else None,
         )
 
     def set_remote(self, address: Address) -> None:
@@ -292,7 +307,7 @@ class RtpSession:
 
     def _shut(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        self._close_sockets()
         self._ports.release(self.port)
 
     def _on_loop(
@@ -307,12 +322,20 @@ class RtpSession:
         except RuntimeError:
             # That loop has ended, and with it whoever waited; a socket must be closed all the same.
             if work == self._shut:
-                self._socket.close()
+                self._close_sockets()
                 self._ports.release(self.port)
+
+    def _close_sockets(self) -> None:
+        self._socket.close()
+        if self._rtcp is not None:
+            self._rtcp.close()
 
     def _send(self, remote: Address, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         second = payload_type | 0x80 if marker else payload_type
         header = HEADER.pack(0x80, second, self._sequence, timestamp, self._ssrc)
+        sent = self._sent
+        if sent.first_sequence is None:
+            sent.first_sequence = self._sequence
         self._sequence = self._sequence + 1 & 0xFFFF
         try:
             self._socket.sendto(header + payload, remote)
@@ -321,6 +344,9 @@ class RtpSession:
             log.debug("rtp_send_failed", port=self.port, error=str(error))
             return
         self.packets_sent += 1
+        sent.packets += 1
+        sent.octets += len(payload)
+        sent.timestamp = self._timestamp
 
     def _read(self) -> None:
         # All that waits is read before the next tick plays: a stall of the loop must not look like loss.

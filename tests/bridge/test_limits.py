@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.bridge.limits import CallLimits, Caps
+from telephony.bridge.limits import CallLimits, Caps, TrunkCap
 
 pytestmark = pytest.mark.pure
 
@@ -95,3 +95,20 @@ def test_no_limit_is_ever_exceeded(caps: Caps, steps: list[tuple[bool, int, str,
             up[name] = (source, trunk)
         else:
             limits.leave(name)
+
+
+def test_a_line_of_a_carrier_has_its_own_limit() -> None:
+    """By its numbers, with or without the plus, both directions together; other trunks keep theirs."""
+    line = TrunkCap("novofon", frozenset({"74951234567", "0053000"}), 2)
+    limits = CallLimits(Caps(per_trunk=1, of_trunks=(line,)))
+    for name in "abcdef":
+        assert limits.enter(name) is None
+    assert limits.on_trunk("a", "ST_in", "+74951234567") is None
+    assert limits.on_trunk("b", "ST_out", "0053000") is None
+    refused = limits.on_trunk("c", "ST_in", "74951234567")
+    assert refused is not None
+    assert refused.field == "sip_trunks.novofon.max_calls"
+    assert limits.on_trunk("d", "ST_other", "+15550100100") is None
+    assert limits.on_trunk("e", "ST_other", "+15550100100") is not None
+    limits.leave("a")
+    assert limits.on_trunk("c", "ST_in", "74951234567") is None

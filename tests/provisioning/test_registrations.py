@@ -7,7 +7,8 @@ import pytest
 from provisioning.render.place import place_of
 from provisioning.render.registrations import registrations
 from provisioning.render.servers import bridge
-from telephony.bridge.config import RegistrationSection, read_config
+from provisioning.render.trunk_limits import trunk_limits
+from telephony.bridge.config import RegistrationSection, TrunkLimitSection, read_config
 from telephony.errors import ConfigError
 from tests.provisioning.files import line
 
@@ -79,3 +80,18 @@ def test_a_rendered_file_has_no_password() -> None:
     with pytest.raises(ConfigError, match="main-line") as missing:
         read_config(settings, keys)
     assert "SIP_PASSWORD_MAIN_LINE" in (missing.value.fix or "")
+
+
+def test_what_a_carrier_allows_is_told_to_the_bridge() -> None:
+    """Trunks that say max_calls, by their numbers and login; the bridge reads it as its own limit."""
+    config = line(
+        f"""
+        {{name: a, numbers: ["+7 495 000-00-01"], host: sip.carrier.example, {LOGIN}, max_calls: 5}}
+        {{name: b, numbers: ["+74950000002"], host: sip.carrier.example}}
+        """
+    )
+    (limit,) = trunk_limits(config)
+    assert limit == {"name": "a", "numbers": ["+74950000001", "0053000"], "max_calls": 5}
+    cap = TrunkLimitSection(**limit).to_cap()
+    assert (cap.name, cap.numbers, cap.calls) == ("a", frozenset({"74950000001", "0053000"}), 5)
+    assert bridge(config, place_of(config.bridge))["trunk_limits"] == [limit]
