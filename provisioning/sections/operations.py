@@ -58,6 +58,8 @@ class LoggingSection(Section):
     """Fields beside the message. Default true."""
     format: Literal["json", "console"] = "json"
     """One JSON object a line, or text. Default json."""
+    pipeline: list[str] = Field(default_factory=list, max_length=100)
+    """Callers whose calls' pipelines are written down, as +15550100199, or all. Default nobody."""
 
 
 def _level(value: Any) -> Any:

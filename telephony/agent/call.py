@@ -32,6 +32,7 @@ from telephony.agent.ending import (
     caller_left,
     is_meant,
 )
+from telephony.agent.flow_log import FlowLog, is_wanted
 from telephony.agent.greeting import PreparedSpeech
 from telephony.agent.handover.handover import Handover
 from telephony.agent.handover.left_over import settle_left_over
@@ -47,6 +48,7 @@ from telephony.agent.session import close_without_waiting, ears_of
 from telephony.agent.tools import function_tools
 from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
 from telephony.agent.usage import usage_of
+from telephony.agent.watched_agent import WatchedNodes
 from telephony.assistants.flow import Flow
 from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
@@ -131,6 +133,10 @@ class PhoneAgent(TurnTakingAgent):
             yield event
 
 
+class WatchedPhoneAgent(WatchedNodes, PhoneAgent):
+    """The same, where what flows through its pipeline is written down."""
+
+
 class Call:
     """The call of one job.
 
@@ -163,6 +169,7 @@ class Call:
         self._conversation: Conversation | None = None
         self._turns: TurnTaking | None = None
         self._dead_air: DeadAir | None = None
+        self._flow_log = self._wanted_log()
         self._greeting: PreparedSpeech | None = None
         self._answering: Answering | None = None
         self._path: RoomPath | DirectPath | None = None
@@ -207,7 +214,10 @@ class Call:
             self._answering = self._dialled(session, turns, self._conversation, providers)
         path = self._path = await self._attach(session)
         self._watch(session, providers)
-        agent = PhoneAgent(
+        if self._flow_log is not None:
+            self._flow_log.follow(session)
+        kind = PhoneAgent if self._flow_log is None else WatchedPhoneAgent
+        agent = kind(
             turns,
             self._enter,
             self._answering,
@@ -215,6 +225,8 @@ class Call:
             tools=self._tools(),
             chat_ctx=self._history or NOT_GIVEN,
         )
+        if isinstance(agent, WatchedPhoneAgent):
+            agent.flow = self._flow_log
         await session.start(
             agent,
             room=self._ctx.room,
@@ -255,7 +267,7 @@ class Call:
         )
         providers.on_trouble(dead_air.trouble)
         if not isinstance(providers, Providers):
-            follow_model(providers, dead_air, self._turns)
+            follow_model(session, providers, dead_air, self._turns)
         elif providers.guarded_stt is not None:
             follow_caller(session, providers.guarded_stt)
 
@@ -324,7 +336,19 @@ class Call:
 
     def _watch_model(self) -> None:
         if self._providers is not None and not isinstance(self._providers, Providers) and self._session:
-            self._providers.guard.follow(self._session.current_agent.realtime_llm_session)
+            model = self._session.current_agent.realtime_llm_session
+            self._providers.guard.follow(model)
+            if self._flow_log is not None:
+                self._flow_log.follow_model(model)
+
+    def _wanted_log(self) -> FlowLog | None:
+        numbers, wanted = self._settings.line.logging.pipeline, is_wanted(self._ctx.job.metadata)
+        if not numbers and not wanted:
+            return None
+        return FlowLog(self._settings.data, numbers, wanted=wanted, hide=self._without_secrets)
+
+    def _without_secrets(self, text: str) -> str:
+        return text if self._record is None else self._record.hidden(text)
 
     def _speak_first(self) -> None:
         session, greeting = self._session, self._greeting
@@ -395,6 +419,8 @@ class Call:
             await self._desk.http.aclose()
         if self._dead_air is not None:
             await self._dead_air.aclose()
+        if self._flow_log is not None:
+            self._flow_log.close()
         if self._greeting is not None:
             await self._greeting.aclose()
         if self._providers is not None:
@@ -427,6 +453,8 @@ class Call:
             name = self._path.name if self._path is not None else "room"
             self._begin_record(found.call_id(self._ctx.job.metadata, self._ctx.job.id), name)
         self._desk.caller_number = found.number
+        if self._flow_log is not None and self._record is not None:
+            self._flow_log.begin(self._record.call_id, found.number)
         if found.is_telephone:
             self._desk.transfer = self._transfer
         if self._history is not None and (leg := await settle_left_over(self._ctx, found.identity)):
@@ -669,6 +697,8 @@ class Call:
             self._record.message(message)
 
     def _on_turn_taking(self, event_type: EventType, data: dict[str, Any]) -> None:
+        if self._flow_log is not None:
+            self._flow_log.note("event", type=event_type, kind=data.get("kind"), policy=data.get("policy"))
         if self._record is not None:
             self._record.turn_taking(event_type, data)
 

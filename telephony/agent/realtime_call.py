@@ -9,6 +9,7 @@ from telephony.speech.providers import Providers
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession, llm
+    from livekit.agents.voice.events import UserStateChangedEvent
 
     from telephony.agent.dead_air import DeadAir
     from telephony.agent.turn_taking import TurnTaking
@@ -25,8 +26,18 @@ def session_of(providers: Pipeline, assistant: Assistant, turns: TurnTaking) -> 
     return realtime_session(providers, assistant, turns)
 
 
-def follow_model(providers: RealtimeProviders, dead_air: DeadAir, turns: TurnTaking | None) -> None:
+def follow_model(
+    session: AgentSession[None], providers: RealtimeProviders, dead_air: DeadAir, turns: TurnTaking | None
+) -> None:
     """Have the model's silence noticed, and its word on who speaks heard."""
+
+    def changed(event: UserStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            providers.guard.speech_began()
+        elif event.old_state == "speaking":
+            providers.guard.speech_ended()
+
+    session.on("user_state_changed", changed)
     providers.guard.unanswered = lambda: dead_air.unanswered("realtime")
     providers.guard.lost = dead_air.lost
     if turns is not None:

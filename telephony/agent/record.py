@@ -128,6 +128,10 @@ class CallRecord:
             told.pop("reason", None)
         self._spool.emit(event_type, **self._without_secrets(told))
 
+    def hidden(self, text: str) -> str:
+        """A text as others may read it: without what the caller keeps secret."""
+        return HIDDEN if self._secret_asked else str(self._without_secrets(text))
+
     def tool(self, name: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """A tool was called and has answered."""
         told = self._without_secrets({"arguments": dict(arguments), "result": dict(result)})

@@ -123,7 +123,9 @@ class Providers:
 
 def preload_modules(settings: SpeechSettings) -> list[str]:
     """The modules that a worker should import once before its jobs are forked."""
-    chosen = {settings.vad.provider, settings.pipeline, *(each.provider for _, each in settings.chosen())}
+    chosen: set[str] = {settings.vad.provider, *(each.provider for _, each in settings.chosen())}
+    if settings.realtime is not None:
+        chosen.add("realtime")
     ours = dict.fromkeys(module for name, module in _PLUGINS.items() if name in chosen)
     named = [
         module_of(each)

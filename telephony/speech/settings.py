@@ -328,5 +328,8 @@ class SpeechSettings(SpeechSection):
                 ("fallback.stt", other.stt),
                 ("fallback.llm", other.llm),
                 ("fallback.tts", other.tts),
+                # Not the line's pipeline, but assistants may choose it.
+                ("realtime", self.realtime),
+                ("fallback.realtime", other.realtime),
             ]
         return [(key, each) for key, each in named if each is not None]

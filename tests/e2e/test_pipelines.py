@@ -5,6 +5,7 @@ The caller asks, talks over the long answer, and is said goodbye to; PCMU and PC
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,7 @@ async def piped(
     async with pipeline() as speech:
         content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
         content["speech"] = speech
+        content["logging"] = {"pipeline": ["all"]}
         config = folder / "livekit-sip.yaml"
         config.write_text(yaml.safe_dump(content))
         line = Line(LineOptions(config, folder / "data", sip_port=0, api_port=None))
@@ -192,6 +194,12 @@ async def test_a_conversation_from_greeting_to_goodbye(
 
     await until(lambda: any(event.type == "call.ended" for event in told()), timeout_s=15)
     _judge(told())
+    [log] = (piped.line.data.root / "pipeline").glob("*.jsonl")
+    flowed = [json.loads(text) for text in log.read_text().splitlines()]
+    assert {"caller", "agent", "words"} <= {each["what"] for each in flowed}
+    assert sum(each.get("sound_ms", 0) for each in flowed if each["what"].startswith("from_")) > 1000
+    assert QUESTION in [each.get("text") for each in flowed]
+    assert KEY not in log.read_text()
 
 
 def _judge(events: list[Event]) -> None:

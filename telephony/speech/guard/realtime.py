@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+WORTH_S = 0.8
+"""Shorter speech may well be no word to the model."""
 MOST_RESTARTS = 3
 """Connections in a row that brought no sound; after these the model is given up."""
 PAUSE_S = 1.0
 """Before a connection that was refused is tried again."""
+RESTART_S = 2.0
+"""Longest wait for a new connection; it may still come after that."""
 _SOUND: Final = frozenset(
     {
         "response.output_audio.delta",
@@ -81,8 +85,11 @@ class RealtimeGuard:
         self._name = ""
         self._first_name = ""
         self._timer: TimerHandle | None = None
+        self._began_at: float | None = None
+        self._seen_at = float("-inf")
         self._restarts = 0
         self._task: asyncio.Task[None] | None = None
+        self._once_more = False
         self._closed = False
 
     def follow(self, session: llm.RealtimeSession[Any]) -> None:
@@ -90,6 +97,19 @@ class RealtimeGuard:
         session.on("openai_server_event_received", self.server_said)
         session.on("openai_client_event_queued", self.client_said)
         session.on("error", self._failed)
+
+    def speech_began(self) -> None:
+        """The caller was heard to speak, by the line's own detector."""
+        if self._began_at is None:
+            self._began_at = self._clock.now()
+
+    def speech_ended(self) -> None:
+        """The caller was heard to stop: a model that noticed nothing of it is not there any more."""
+        began_at, self._began_at = self._began_at, None
+        if began_at is None or self._clock.now() - began_at < WORTH_S:
+            return
+        if self._seen_at < began_at and self._timer is None:
+            self._await(self._first_s, self._late)
 
     def close(self) -> None:
         """The call is over; harmless when repeated."""
@@ -109,6 +129,7 @@ class RealtimeGuard:
 
     def server_said(self, event: dict[str, Any]) -> None:
         """One event of the model's."""
+        self._seen_at = self._clock.now()
         kind = event.get("type", "")
         if kind in _SOUND:
             self._restarts = 0
@@ -163,10 +184,21 @@ class RealtimeGuard:
 
     def _refused(self, code: str) -> None:
         self._tell("failed", code)
-        self._again(0.0, unanswered=True)
+        if self._others:
+            self._again(0.0, unanswered=True)
+            return
+        # The connection is good; another one would be refused as well.
+        self._restarts += 1
+        if self._restarts > MOST_RESTARTS:
+            self.lost("no realtime model serves the call")
+        else:
+            self.unanswered()
 
     def _again(self, pause_s: float, *, unanswered: bool) -> None:
-        if self._closed or (self._task is not None and not self._task.done()):
+        if self._closed:
+            return
+        if self._task is not None and not self._task.done():
+            self._once_more = True
             return
         self._restarts += 1
         if self._restarts > MOST_RESTARTS:
@@ -177,11 +209,15 @@ class RealtimeGuard:
     async def _connect_again(self, pause_s: float, *, unanswered: bool) -> None:
         await asyncio.sleep(pause_s)
         try:
-            await self._restart()
+            async with asyncio.timeout(RESTART_S):
+                await self._restart()
         except Exception as error:
             log.warning("realtime_not_restarted", reason=reason_of(error))
         if unanswered and not self._closed:
             self.unanswered()
+        if self._once_more:
+            self._once_more = False
+            asyncio.get_running_loop().call_soon(lambda: self._again(PAUSE_S, unanswered=False))
 
     # Timer
 
