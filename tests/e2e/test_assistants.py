@@ -29,7 +29,7 @@ NUMBERS = {
     "handover": "+15550100103",
     "weather": "+15550100104",
 }
-SECRET = "whsec_dHJ1bmtsaW5lLXRlc3RzLW9ubHk="
+SECRET = "whsec_b25seSBmb3IgdHJ1bmtsaW5lJ3Mgb3duIHRlc3Rz"
 
 
 def line_file(folder: Path, hook: str, root: str) -> Path:
