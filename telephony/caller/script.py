@@ -213,6 +213,9 @@ class ExpectHangUpStep(ScriptModel):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, raw: Any) -> Any:
+        """``expect_hang_up: goodbye`` means ``expect_hang_up: {all: [goodbye]}``."""
+        if isinstance(raw, dict) and isinstance(raw.get("expect_hang_up"), str):
+            return {**raw, "expect_hang_up": {"all": [raw["expect_hang_up"]]}}
         return _without_nothing(raw, "expect_hang_up")
 
 

@@ -22,7 +22,7 @@ _KEYS = re.compile(r"/keys?\s+([0-9*#]+)")
 
 async def chat(talk: Talk, console: Console) -> None:
     """Lead one conversation until the agent or the person ends it."""
-    console.print(HELP, style="dim")
+    console.print(HELP, style="dim", soft_wrap=True)
     show_line(console, Line("agent", talk.greeting))
     while not talk.ended:
         typed = await asyncio.to_thread(_ask, console.is_terminal)
@@ -38,7 +38,7 @@ async def chat(talk: Talk, console: Console) -> None:
             continue
         keys = _KEYS.fullmatch(typed)
         if typed.startswith("/") and keys is None:
-            console.print(HELP, style="dim")
+            console.print(HELP, style="dim", soft_wrap=True)
             continue
         for shown in await (talk.press(keys.group(1)) if keys else talk.hear(typed)):
             show_line(console, line_of(shown))

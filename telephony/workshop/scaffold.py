@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from telephony.assistants.loader import BUNDLED, SAMPLES, read_assistant, sample_names
 from telephony.errors import AssistantError
-from telephony.workshop.place import ANSWERS, SCRIPTS
+from telephony.workshop.place import SCRIPTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +54,9 @@ def scaffold(name: str, folder: Path, template: str = DEFAULT) -> Scaffold:
             f"there is no sample {template!r}.", field="--from", fix=f"Use one of: {', '.join(templates())}."
         )
     texts = {folder / f"{name}.yaml": _renamed(_sample(template).read_text(encoding="utf-8"), template, name)}
-    for path in sorted((SAMPLES / SCRIPTS).glob(f"{template}.*")):
-        if path.name in {f"{template}.yaml", f"{template}{ANSWERS}"}:
-            texts[folder / SCRIPTS / path.name.replace(template, name, 1)] = path.read_text(encoding="utf-8")
+    scripts = _sample(template).parent / SCRIPTS
+    for path in [*scripts.glob(f"{template}.yaml"), *sorted(scripts.glob(f"{template}.*.yaml"))]:
+        texts[folder / SCRIPTS / path.name.replace(template, name, 1)] = path.read_text(encoding="utf-8")
     for path in texts:
         if path.exists():
             raise AssistantError(f"{path} is there already.", field="NAME", fix="Choose another name.")

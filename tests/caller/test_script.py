@@ -145,3 +145,9 @@ def test_steps_describe_themselves() -> None:
     interrupt = script.steps[3]
     assert isinstance(interrupt, InterruptStep)
     assert interrupt.interrupt == Interrupt(text="stop")
+
+
+def test_the_words_of_a_hang_up_may_be_written_short() -> None:
+    """``expect_hang_up: goodbye`` wants the word before the end."""
+    script = parse_script("name: x\nsteps:\n  - expect_hang_up: goodbye\n")
+    assert script.steps[0].model_dump()["expect_hang_up"]["all"] == ["goodbye"]

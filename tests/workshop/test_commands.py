@@ -33,7 +33,8 @@ def test_a_new_assistant_is_right_and_passes_its_scripts(tmp_path: Path) -> None
     made = run("new", "salon")
     assert made.exit_code == 0, made.output
     assert (tmp_path / "assistants" / "salon.yaml").read_text().count("name: salon") == 1
-    assert (tmp_path / "assistants" / "scripts" / "salon.yaml").is_file()
+    written = {path.name for path in (tmp_path / "assistants" / "scripts").iterdir()}
+    assert written == {"salon.yaml", "salon.callback.yaml"}
     assert run("check", "salon").exit_code == 0
     tried = run("test", "salon", "--json")
     assert tried.exit_code == 0, tried.output
