@@ -43,6 +43,7 @@ from telephony.errors import LinkError, LiveKitError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.speech.languages import in_language
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
 
@@ -140,7 +141,7 @@ class Call:
         """
         self._follow_room()
         self._providers = build(
-            self._settings.line.speech,
+            in_language(self._settings.line.speech, self._assistant.language),
             engine_socket=self._settings.speech_socket,
             dialogue=self._flow,
             ears=ears_of(self._assistant),
