@@ -43,6 +43,9 @@ def _nearest(word: str, expected: list[str]) -> str:
         other = each.replace("ё", "е")
         if other == plain:
             return word
+        if other[-1] != plain[-1]:
+            # Another ending is another form of the word, and may well have been said.
+            continue
         alike = _consonants(plain) == _consonants(other)
         most = min(len(plain), len(other)) // (_LETTERS_A_VOWEL if alike else _LETTERS_AN_ERROR)
         if (

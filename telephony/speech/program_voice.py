@@ -34,8 +34,8 @@ LEVEL_DBFS = -21.0
 _FESTVOX_RU = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 _LOADED = "(voice_msu_ru_nsh_clunits)"
 _DONE = "trunkline-done"
-_LOAD_S = 15.0
-_SPEAK_S = 10.0
+_LOAD_S = 60.0
+_SPEAK_S = 20.0
 _PACE_WPM = 150
 _PEAK = 0.9
 
