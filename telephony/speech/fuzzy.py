@@ -43,7 +43,7 @@ def _nearest(word: str, expected: list[str]) -> str:
         other = each.replace("ё", "е")
         if other == plain:
             return word
-        if other[-1] != plain[-1]:
+        if other[-1] != plain[-1] and (_is_vowel(other[-1]) or not _sound_alike(other[-1], plain[-1])):
             # Another ending is another form of the word, and may well have been said.
             continue
         alike = _consonants(plain) == _consonants(other)
@@ -57,6 +57,14 @@ def _nearest(word: str, expected: list[str]) -> str:
     if not best:
         return word
     return best.capitalize() if word[:1].isupper() else best
+
+
+def _sound_alike(one: str, other: str) -> bool:
+    return _consonants(one) == _consonants(other)
+
+
+def _is_vowel(letter: str) -> bool:
+    return not _consonants(letter)
 
 
 def _consonants(word: str) -> str:
