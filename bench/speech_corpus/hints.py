@@ -16,11 +16,12 @@ from bench.speech_corpus.scoring import words_in
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SENTENCE = re.compile(r"[^.!?]+[.!?]+")
+_SENTENCE = re.compile(r"[А-ЯЁA-Z][^.!?]+[.!?](?=\s|$)")
 _LEAST = 5
 _WORDS = 24
-_LONGEST = 60
-_LETTERS = 320
+_LONGEST = 50
+_LETTERS = 110
+"""A longer hint makes Whisper go on with it rather than listen."""
 
 
 def halves_hints(texts: Sequence[str]) -> list[str]:

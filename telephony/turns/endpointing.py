@@ -52,8 +52,8 @@ class EndpointingSettings(BaseModel):
     sentence_ms: int = Field(default=200, ge=80, le=5000)
     """Silence after a text that is a sentence with its mark, or as long as one. Default 200: pauses between
     words of one phrase are shorter."""
-    silence_ms: int = Field(default=280, ge=80, le=5000)
-    """Silence after any other text, counted from the last sound. Default 280: at fewer false ends than 300
+    silence_ms: int = Field(default=270, ge=80, le=5000)
+    """Silence after any other text, counted from the last sound. Default 270: at fewer false ends than 300
     from where a voice activity detector ends speech, which is later."""
     unfinished_ms: int = Field(default=1000, ge=80, le=10_000)
     """Silence after a text that goes on, such as "I would like to". Default 1000: who looks for a word takes
