@@ -29,7 +29,7 @@ import psutil
 from bench.figures import Report, arguments
 from bench.interruptions.voices import speak
 from bench.speech_corpus.channel import phone
-from bench.speech_corpus.hints import halves_hints
+from bench.speech_corpus.hints import subject_hint
 from bench.speech_corpus.prompts import human_prompts
 from bench.speech_corpus.scoring import errors, letter_errors, words_in
 from bench.speech_corpus.understanding import Understanding, answers, sentences
@@ -149,13 +149,11 @@ def heard_answers(report: Report, step: int) -> None:
 def russian(report: Report, step: int) -> None:
     """A person's Russian prompts by base, without and with the words that are expected."""
     model = _loaded(report, "base", lambda: WhisperRecogniser(find_russian_whisper(), "ru"))
-    prompts = human_prompts("ru")
-    hints = halves_hints([prompt.text for prompt in prompts])
-    chosen = list(enumerate(prompts))[::step]
+    chosen = list(enumerate(human_prompts("ru")))[::step]
     for told, name in ((False, "without hints"), (True, "with hints")):
         result = Hearing()
         for number, prompt in chosen:
-            hint = hints[number] if told else ""
+            hint = subject_hint(prompt.name) if told else ""
             samples = phone(prompt.samples, seed=number)
             result.add(hear(model, samples, result, hint=hint, language="ru"), prompt.text)
         target = 18.0 if told and step == 1 else None
