@@ -104,7 +104,7 @@ def _joined(language: str, halves: list[str], pause_ms: int, voice: str) -> Utte
 
 def prompts(language: str, count: int = 60) -> list[Utterance]:
     """A person's prompts of a few seconds, the same each time; nothing where they cannot be had."""
-    folder = _prompt_folder(language)
+    folder = prompt_folder(language)
     if folder is None:
         return []
     chosen = []
@@ -137,8 +137,9 @@ def _prompt(language: str, name: str, samples: Samples) -> Utterance:
     )
 
 
-def _prompt_folder(language: str) -> Path | None:
-    for root in (SOUNDS, _cache() / "usr/share/asterisk/sounds"):
+def prompt_folder(language: str) -> Path | None:
+    """Where a person's prompts are; None where they are neither installed nor to be fetched."""
+    for root in (SOUNDS, cache_folder() / "usr/share/asterisk/sounds"):
         if (root / _FOLDERS[language]).is_dir():
             return root / _FOLDERS[language]
     return _fetched(language)
@@ -148,18 +149,19 @@ def _fetched(language: str) -> Path | None:
     """Unpack the package into the cache; nothing is installed."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return None
-    _cache().mkdir(parents=True, exist_ok=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)
     fetch = ["apt-get", "download", PACKAGES[language]]
-    done = subprocess.run(fetch, cwd=_cache(), capture_output=True, timeout=300, check=False)
-    files = sorted(_cache().glob(f"{PACKAGES[language]}_*.deb"))
+    done = subprocess.run(fetch, cwd=cache_folder(), capture_output=True, timeout=300, check=False)
+    files = sorted(cache_folder().glob(f"{PACKAGES[language]}_*.deb"))
     if done.returncode or not files:
         return None
-    subprocess.run(["dpkg-deb", "-x", str(files[-1]), str(_cache())], check=True, timeout=120)
-    found = _cache() / "usr/share/asterisk/sounds" / _FOLDERS[language]
+    subprocess.run(["dpkg-deb", "-x", str(files[-1]), str(cache_folder())], check=True, timeout=120)
+    found = cache_folder() / "usr/share/asterisk/sounds" / _FOLDERS[language]
     return found if found.is_dir() else None
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where fetched prompts are unpacked."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "trunkline" / "prompts"
 

@@ -23,6 +23,7 @@ from telephony.audio.resample import resample
 from telephony.errors import TrunklineError
 from telephony.link.messages import Clip
 from telephony.logs import get_logger
+from telephony.speech.by_language import spoken_in
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
@@ -140,15 +141,37 @@ async def _make(settings: AgentSettings, voice: TtsSettings, clips: SpokenClips,
         async with http_context.open():
             speaker = build_voice(speech, engine_socket=settings.speech_socket)
             try:
-                for text in texts:
-                    await clips.make(speaker.tts, text, limits=_ONE_TRY)
+                made = await _make_all(clips, speaker.tts, texts)
             finally:
                 await speaker.aclose()
     except Exception as error:
         log.info("clips_not_made", voice=voice.provider, reason=str(error) or type(error).__name__)
         return False
-    log.info("clips_made", voice=voice.provider, count=len(texts))
+    log.info("clips_made", voice=voice.provider, count=made)
     return True
+
+
+async def _make_all(clips: SpokenClips, voice: tts.TTS[Any], texts: list[str]) -> int:
+    """How many were made; one in a language that nobody here speaks keeps no other back.
+
+    Raises:
+        Exception: the provider's, where not one could be made.
+    """
+    made, mute = 0, dict[str, Exception]()
+    for text in texts:
+        language = spoken_in(text)
+        if language in mute:
+            continue
+        try:
+            await clips.make(voice, text, limits=_ONE_TRY)
+            made += 1
+        except Exception as error:
+            mute[language] = error
+    for language, reason in mute.items():
+        if not made:
+            raise reason
+        log.info("clips_not_made", language=language, reason=str(reason) or type(reason).__name__)
+    return made
 
 
 def _wanted(settings: AgentSettings) -> list[tuple[AgentSettings, list[str]]]:

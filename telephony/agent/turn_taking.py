@@ -139,7 +139,7 @@ class TurnTaking:
         """The detector for the session, which the handler sees too."""
         if not self._settings.enabled:
             return detector
-        return WatchedVad(detector, self._onset, self._window)
+        return WatchedVad(detector, self._onset, self._window, self._assistant.endpointing.gate_db)
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Take hold of the voice of a session whose outputs are there; before its first word."""

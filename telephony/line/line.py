@@ -27,6 +27,7 @@ from telephony.errors import DependencyError, PortTakenError, StartError, Trunkl
 from telephony.line.data import LineData, default_root, write_private
 from telephony.line.files import BridgeLinks, Ports, livekit_server, livekit_sip, yaml_text
 from telephony.line.files import bridge as bridge_file
+from telephony.line.languages import engine_languages
 from telephony.supervision.interfaces import require_interface
 from telephony.supervision.part import Part, PartSpec, last_words
 from telephony.supervision.ports import free_port, free_sip_port, require_free, require_free_sip
@@ -286,6 +287,13 @@ class Line:
             arguments += ["--whisper-folder", engine.whisper_folder]
         if engine.whisper_sha256:
             arguments += ["--whisper-sha256", engine.whisper_sha256]
+        if engine.russian_folder:
+            arguments += ["--russian-folder", engine.russian_folder]
+        if engine.russian_sha256:
+            arguments += ["--russian-sha256", engine.russian_sha256]
+        arguments += ["--russian-voice", engine.russian_voice]
+        for language in engine_languages(self.config):
+            arguments += ["--language", language]
         return self._python("speech", "telephony.speech.engine", arguments, ready)
 
     def _dispatcher(self) -> PartSpec:

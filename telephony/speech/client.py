@@ -142,15 +142,16 @@ class SpeechClient:
         )
 
     async def synthesize(
-        self, text: str, *, rate: int = 8000, speed: float = 1.0, seed: int = 0
+        self, text: str, *, rate: int = 8000, speed: float = 1.0, seed: int = 0, language: str = ""
     ) -> AsyncIterator[NDArray[np.int16]]:
         """Speak a text; yields it sentence by sentence, each as soon as it is ready.
 
         Args:
-            text: at most 5000 characters, English.
+            text: at most 5000 characters, English or Russian.
             rate: samples per second wanted in Hz, 8000 to 48,000.
             speed: pace, 0.5 to 2, 1 is the voice's own.
             seed: the same seed and text give the same samples.
+            language: ISO 639-1 code; empty to tell from the text's letters.
 
         Yields:
             Shape (n,), int16, mono, n > 0; nothing at all for a text that cannot be said, such as "…".
@@ -158,7 +159,9 @@ class SpeechClient:
         Raises:
             SpeechError: the engine refused, broke or went away.
         """
-        request = Synthesize(id=next(self._ids), text=text, rate=rate, speed=speed, seed=seed)
+        request = Synthesize(
+            id=next(self._ids), text=text, rate=rate, speed=speed, seed=seed, language=language
+        )
         async with self._request(request, framing.NO_SAMPLES) as answers:
             while True:
                 reply, samples = await _next(answers)

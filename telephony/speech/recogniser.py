@@ -17,6 +17,7 @@ import soxr
 from telephony.errors import ConfigError, DependencyError, SpeechError
 from telephony.speech import decoding
 from telephony.speech.decoding import Decoded
+from telephony.speech.fuzzy import corrected
 from telephony.speech.mel import log_mel
 from telephony.speech.models import INSTALL
 
@@ -49,12 +50,16 @@ class Recognised:
 class WhisperRecogniser:
     """A loaded Whisper model.
 
+    Args:
+        model: where it is.
+        language: what ``warm`` listens for.
+
     Raises:
         DependencyError: CTranslate2 or tokenizers is not installed.
         ConfigError: the files are not a Whisper model.
     """
 
-    def __init__(self, model: WhisperModel) -> None:
+    def __init__(self, model: WhisperModel, language: str = "en") -> None:
         try:
             import ctranslate2
             import tokenizers
@@ -63,6 +68,7 @@ class WhisperRecogniser:
                 f"The offline recogniser needs a package that is not installed: {error.name}.", fix=INSTALL
             ) from error
         self.name = model.name
+        self._language = language
         try:
             self._model = ctranslate2.models.Whisper(
                 str(model.folder), device="cpu", compute_type="int8", intra_threads=1, inter_threads=1
@@ -79,7 +85,7 @@ class WhisperRecogniser:
     def warm(self) -> None:
         """Run once on quiet noise, so that the first caller does not wait for memory to be touched."""
         noise = np.random.default_rng(0).normal(0, 1e-3, decoding.RATE).astype(np.float32)
-        self._decode(noise, decoding.windows(1.0)[0], self._prompt("", "en"))
+        self._decode(noise, decoding.windows(1.0)[0], self._prompt("", self._language))
 
     def recognise(
         self,
@@ -95,7 +101,8 @@ class WhisperRecogniser:
         Args:
             samples: shape (n,), int16, mono.
             rate: their rate, in Hz.
-            hint: what is likely to be heard; only its last 216 tokens count.
+            hint: what is likely to be heard; only its last 216 tokens count. Where it is not English, near
+                misses of its words are taken for them.
             abandoned: asked before each step; when it says yes the rest is left undone.
 
         Raises:
@@ -110,9 +117,11 @@ class WhisperRecogniser:
         for piece in pieces:
             if abandoned():
                 break
-            results.append(self._best(piece, prompt, abandoned))
+            results.append(self._best(piece, prompt, abandoned, language))
         spoken = [result for result, _ in results if decoding.is_speech(result)]
         text = decoding.normalise(" ".join(result.text for result in spoken))
+        if language != "en":
+            text = corrected(text, hint)
         return Recognised(
             text=text,
             confidence=min((result.confidence for result in spoken), default=0.0) if text else 0.0,
@@ -123,23 +132,27 @@ class WhisperRecogniser:
         )
 
     def _best(
-        self, audio: NDArray[np.float32], prompt: list[int], abandoned: Callable[[], bool]
+        self, audio: NDArray[np.float32], prompt: list[int], abandoned: Callable[[], bool], language: str
     ) -> tuple[Decoded, int]:
         """What to believe of one piece of at most 28 s, and the window it was seen through, in s."""
         duration_s = len(audio) / decoding.RATE
         first, *longer = decoding.windows(duration_s)
-        decoded, window = self._decode(audio, first, prompt), first
+        decoded, window = self._decode(audio, first, prompt, language), first
         for window_s in longer:
             # Silence is not worth a second look: a longer window would only invent other words.
-            trusted = not decoding.is_speech(decoded) or not decoding.looks_looped(decoded, duration_s)
+            trusted = not decoding.is_speech(decoded) or not decoding.looks_looped(
+                decoded, duration_s, language
+            )
             if trusted or abandoned():
                 break
-            decoded, window = self._decode(audio, window_s, prompt), window_s
+            decoded, window = self._decode(audio, window_s, prompt, language), window_s
         return decoded, window
 
-    def _decode(self, audio: NDArray[np.float32], window_s: int, prompt: list[int]) -> Decoded:
+    def _decode(
+        self, audio: NDArray[np.float32], window_s: int, prompt: list[int], language: str = "en"
+    ) -> Decoded:
         encoded = self._model.encode(self._storage(log_mel(audio, window_s)[np.newaxis]))
-        limit = decoding.token_limit(len(audio) / decoding.RATE)
+        limit = decoding.token_limit(len(audio) / decoding.RATE, language)
         [result] = self._model.generate(
             encoded,
             [prompt],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from telephony.errors import ConfigError, PortTakenError, SpeechError
 from telephony.logs import get_logger
 from telephony.speech import framing
+from telephony.speech.by_language import spoken_in
 from telephony.speech.fair_queue import ModelThread
 from telephony.speech.messages import (
     MAX_AUDIO_S,
@@ -56,7 +57,9 @@ MAX_SOCKET_PATH = 107
 class Recogniser(Protocol):
     """What the server needs of a recogniser; called in one thread."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Which it is."""
 
     def recognise(
         self,
@@ -73,10 +76,14 @@ class Recogniser(Protocol):
 class Voice(Protocol):
     """What the server needs of a voice; called in one thread."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Which it is."""
 
-    def speak(self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0) -> NDArray[np.int16]:
-        """Synthesise one unit of text at ``rate`` Hz."""
+    def speak(
+        self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0, language: str = ""
+    ) -> NDArray[np.int16]:
+        """Synthesise one unit of text at ``rate`` Hz, in the voice of a language or of its letters."""
 
 
 class SpeechServer:
@@ -165,7 +172,12 @@ class SpeechServer:
     async def speak(self, owner: object, request: Synthesize, unit: str) -> NDArray[np.int16]:
         """Synthesise one unit when the owner's turn comes."""
         work = functools.partial(
-            self._voice.speak, unit, rate=request.rate, speed=request.speed, seed=request.seed
+            self._voice.speak,
+            unit,
+            rate=request.rate,
+            speed=request.speed,
+            seed=request.seed,
+            language=spoken_in(request.text, request.language),
         )
         return await self._speaking.run(owner, work)
 

