@@ -54,7 +54,7 @@ def test_threads_share_as_many_heaps_as_are_allowed() -> None:
 
 
 async def test_what_a_call_has_left_is_freed_soon_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts that know only each other are gone, without the collector's own turn; those of the next call too."""
+    """Parts that know only each other are gone without the collector's own turn; the next call's as well."""
     monkeypatch.setattr("telephony.bridge.heap.SETTLED_S", 0.0)
     sweep = CallSweep()
     gc.disable()
