@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
-from telephony.bridge.heap import share_heaps
+from telephony.bridge.heap import CallSweep, set_aside_what_stays, share_heaps
 from telephony.bridge.left_calls import LeftCalls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
@@ -53,8 +53,9 @@ async def _run(config: BridgeConfig) -> None:
 
     loop.add_signal_handler(signal.SIGTERM, on_term)
     loop.add_signal_handler(signal.SIGINT, cut.set)
-    service = BridgeService(config)
+    service = BridgeService(config, call_over=CallSweep().call_over)
     await service.start()
+    set_aside_what_stays()
     sweeping: asyncio.Task[None] | None = None
     if config.events_dir is not None:
         # A bridge that was killed could not say how its calls ended.

@@ -48,6 +48,7 @@ from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from telephony.bridge.config import BridgeConfig
@@ -69,10 +70,22 @@ REFUSALS_PER_S = 2.0
 
 
 class BridgeService:
-    """One running bridge."""
+    """One running bridge.
 
-    def __init__(self, config: BridgeConfig, clock: Clock | None = None) -> None:
+    Args:
+        clock: the loop's by default.
+        call_over: called after each call's end, when nothing of it is counted any more.
+    """
+
+    def __init__(
+        self,
+        config: BridgeConfig,
+        clock: Clock | None = None,
+        *,
+        call_over: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
+        self._call_over = call_over
         self._clock = clock or LoopClock()
         self._bus = RedisBus(config.redis.to_address())
         self._rpc = RpcClient(self._bus, SERVICE, self._clock)
@@ -335,6 +348,7 @@ class BridgeService:
     def _forget(self, sip_call_id: str) -> None:
         del self._calls[sip_call_id]
         self._limits.leave(sip_call_id)
+        self._call_over()
         if not self._calls:
             self._idle.set()
 

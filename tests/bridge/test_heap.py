@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from telephony.bridge.heap import CallSweep
 
 pytestmark = pytest.mark.component
 
@@ -46,3 +51,31 @@ def test_threads_share_as_many_heaps_as_are_allowed() -> None:
     """With a limit of two there are two; without, there are more."""
     assert heaps("2") == 2
     assert heaps() > 2
+
+
+async def test_what_a_call_has_left_is_freed_soon_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that know only each other are gone without the collector's own turn; the next call's as well."""
+    monkeypatch.setattr("telephony.bridge.heap.SETTLED_S", 0.0)
+    sweep = CallSweep()
+    gc.disable()
+    try:
+        for _ in range(2):
+            parts = [_left_over() for _ in range(3)]
+            assert all(part() is not None for part in parts)
+            sweep.call_over()
+            sweep.call_over()
+            await asyncio.sleep(0.05)
+            assert all(part() is None for part in parts)
+    finally:
+        gc.enable()
+
+
+class _Part:
+    other: _Part
+
+
+def _left_over() -> weakref.ref[_Part]:
+    """What stays of a call: two parts that know each other, and nobody else knows."""
+    one, two = _Part(), _Part()
+    one.other, two.other = two, one
+    return weakref.ref(one)
