@@ -190,7 +190,9 @@ class Bench:
         for part in ("largest job", "smallest job", "bridge"):
             self._report.figure(f"{name}: private memory, {part}", "MB", [memory[part]])
         for gap in sorted(gaps, key=lambda gap: gap["at_s"]):
-            self._report.notes.append(f"{name}: {gap['ms']:.0f} ms without a packet, {gap['at_s']:.1f} s after the INVITE")
+            self._report.notes.append(
+                f"{name}: {gap['ms']:.0f} ms without a packet, {gap['at_s']:.1f} s after the INVITE"
+            )
         for one in reports:
             self._note_trouble(name, one)
 

@@ -53,7 +53,7 @@ _SETTLE_S = 25.0
 """livekit-server keeps an empty room some seconds, the worker makes idle processes anew."""
 
 _POOLED = 12
-"""Connections that the two servers, and the api to its database, may have opened under load and keep in a pool."""
+"""Connections that the servers, and the api to its database, may open under load and keep in a pool."""
 
 PARTS = ("bridge", "worker", "dispatcher", "livekit-server", "redis", "api")
 
