@@ -191,6 +191,8 @@ class BridgeConfig(_Section):
     """The same for the calls of one trunk, calls out included."""
     max_calls_per_source: int = Field(default=0, ge=0)
     """The same for the calls from one IP address."""
+    reserved_inbound_calls: int = Field(default=0, ge=0)
+    """So many of the last places of these limits are never taken by calls out."""
     limit_status: Literal[503, 486] = 503
     """What a call above a limit gets: 503 with Retry-After, for a carrier that then tries elsewhere, or 486,
     with which the caller hears that it is busy."""
@@ -286,7 +288,11 @@ class BridgeConfig(_Section):
     def caps(self) -> Caps:
         """How many calls may be up at once."""
         return Caps(
-            self.max_active_calls, self.max_calls_per_trunk, self.max_calls_per_source, self.limit_status
+            self.max_active_calls,
+            self.max_calls_per_trunk,
+            self.max_calls_per_source,
+            self.limit_status,
+            self.reserved_inbound_calls,
         )
 
     @property

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The limits; 0 = none. ``status`` is what a call above one gets: 503 or 486."""
+    """The limits; 0 = none. ``status`` is what a call above one gets: 503 or 486.
+
+    ``reserved``: how many places in all and of each trunk are for calls in alone, where there is a limit.
+    """
 
     in_all: int = 0
     per_trunk: int = 0
     per_source: int = 0
     status: int = 503
+    reserved: int = 0
 
 
 @dataclass(slots=True)
 class _Place:
     source: str
+    out: bool = False
     trunk_id: str = ""
 
 
@@ -47,18 +52,21 @@ class CallLimits:
         """Whether no further call is taken, wherever it comes from."""
         return 0 < self._caps.in_all <= len(self._places)
 
-    def enter(self, call_id: str, source: str = "") -> Refusal | None:
+    def enter(self, call_id: str, source: str = "", *, out: bool = False) -> Refusal | None:
         """Give a call a place, or say why it gets none.
 
         Args:
             source: the IP address that it comes from; empty for calls of our own.
+            out: a call of our own, which never takes the last places that are kept for callers.
         """
         caps = self._caps
         if self.is_full:
             return refusal.at_capacity(caps.in_all, caps.status)
+        if out and 0 < caps.in_all <= len(self._places) + caps.reserved:
+            return refusal.kept_for_callers(caps.reserved, caps.in_all, caps.status)
         if source and 0 < caps.per_source <= self._of_source[source]:
             return refusal.source_at_capacity(caps.per_source, source, caps.status)
-        self._places[call_id] = _Place(source)
+        self._places[call_id] = _Place(source, out)
         if source:
             self._of_source[source] += 1
         return None
@@ -68,8 +76,11 @@ class CallLimits:
         place = self._places.get(call_id)
         if place is None or not trunk_id or place.trunk_id:
             return None
-        if 0 < self._caps.per_trunk <= self._of_trunk[trunk_id]:
-            return refusal.trunk_at_capacity(self._caps.per_trunk, trunk_id, self._caps.status)
+        caps, taken = self._caps, self._of_trunk[trunk_id]
+        if 0 < caps.per_trunk <= taken:
+            return refusal.trunk_at_capacity(caps.per_trunk, trunk_id, caps.status)
+        if place.out and 0 < caps.per_trunk <= taken + caps.reserved:
+            return refusal.kept_for_callers(caps.reserved, caps.per_trunk, caps.status, trunk_id)
         place.trunk_id = trunk_id
         self._of_trunk[trunk_id] += 1
         return None
