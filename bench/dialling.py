@@ -4,10 +4,11 @@ A bridge, Redis and livekit-server of its own, on loopback; the telephones are o
 API's answer, and the INVITE at the phone, from the request on. With waiting: from the phone's 200 to the
 API's answer. Over the direct line: from the answer to the agent's first word at the phone. Then calls in and
 out mixed, one a second, at most eight at once, ended from either side at any moment, every fifth SIP packet
-lost.
+lost. At last a whole line: requests through our own api, with guard, permit and agent, beside LiveKit's.
 
-    .venv/bin/python bench/dialling.py              # about six minutes; exit code 1 where a promise is broken
-    .venv/bin/python bench/dialling.py --quick      # about one
+    .venv/bin/python bench/dialling.py              # about eight minutes; exit code 1 where one is broken
+    .venv/bin/python bench/dialling.py --quick      # about one and a half
+    .venv/bin/python bench/dialling.py --requests   # the requests through our api alone
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from livekit import rtc
 
+from bench.dial_requests import beside_livekit
 from bench.figures import Report, arguments
 from telephony import logs
 from telephony.audio.level import dbfs
@@ -150,8 +152,14 @@ async def _rooms_left(line: TestLine) -> list[str]:
     return await line.rooms()
 
 
+async def requests(*, quick: bool, report: Report) -> None:
+    """Through our own api."""
+    with tempfile.TemporaryDirectory(prefix="requests-") as name:
+        await beside_livekit(Path(name), 8 if quick else 25, 10 if quick else 30, report)
+
+
 async def run(*, quick: bool, report: Report) -> None:
-    """All of it."""
+    """All but the requests through our api."""
     calls = 8 if quick else 25
     with tempfile.TemporaryDirectory(prefix="dialling-") as name:
         folder = Path(name)
@@ -179,11 +187,14 @@ async def run(*, quick: bool, report: Report) -> None:
 def main() -> int:
     """Measure and report."""
     parser = arguments(__doc__ or "")
+    parser.add_argument("--requests", action="store_true", help="only the requests through our api")
     options = parser.parse_args()
     logs.configure("ERROR")
     began = time.monotonic()
     report = Report("Calls of our own")
-    asyncio.run(run(quick=options.quick, report=report))
+    if not options.requests:
+        asyncio.run(run(quick=options.quick, report=report))
+    asyncio.run(requests(quick=options.quick, report=report))
     report.notes.append(f"{time.monotonic() - began:.0f} s in all")
     return report.show(as_json=options.as_json)
 

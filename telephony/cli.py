@@ -125,15 +125,20 @@ async def _start(make: Any) -> Any:
 def main() -> None:
     """Entry point of the console script."""
     logs.configure("WARNING")
-    _mount()
+    mount()
     app(prog_name="trunkline")
 
 
-def _mount() -> None:
+def mount() -> None:
+    """Add the commands of the other parts; once is enough."""
+    if any(group.name == "calls" for group in app.registered_groups):
+        return
     from provisioning.cli import app as provision_app
+    from telephony.api.cli_batches import app as batch_app
     from telephony.api.cli_calls import app as calls_app
     from telephony.api.cli_dial import EPILOG as DIAL_EPILOG
     from telephony.api.cli_dial import dial
+    from telephony.api.cli_dnc import app as dnc_app
     from telephony.api.cli_guard import app as guard_app
     from telephony.api.cli_keys import app as keys_app
     from telephony.api.cli_webhooks import app as webhooks_app
@@ -143,6 +148,8 @@ def _mount() -> None:
     app.add_typer(caller_app, name="caller")
     app.add_typer(calls_app, name="calls")
     app.command("dial", epilog=DIAL_EPILOG)(dial)
+    app.add_typer(batch_app, name="batch")
+    app.add_typer(dnc_app, name="dnc")
     app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(keys_app, name="keys")
     app.add_typer(guard_app, name="guard")

@@ -11,9 +11,11 @@ from fastapi.openapi.utils import get_openapi
 from telephony.api import problems
 from telephony.api.problems import Problem
 from telephony.api.routes import (
+    batches,
     calls,
     deliveries,
     dials,
+    do_not_call,
     endpoints,
     events,
     health,
@@ -63,7 +65,8 @@ def create_app(service: Service | None) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    for module in (dials, calls, stream, recordings, events, endpoints, deliveries, keys, livekit, health):
+    routed = (dials, calls, stream, recordings, batches, do_not_call, events, endpoints, deliveries, keys)
+    for module in (*routed, livekit, health):
         app.include_router(module.router)
     app.include_router(guard_routes.router)
     if service is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from uuid_utils import uuid7
 
 from telephony.api.access import Doorkeeper
+from telephony.api.batch_desk import BatchDesk
 from telephony.api.file_endpoints import bring_in
 from telephony.api.first_keys import make_first_keys
 from telephony.api.hub import Hub
@@ -34,7 +35,7 @@ from telephony.livekit_client import LiveKit
 from telephony.logs import get_logger
 from telephony.monitor.metrics import Metrics
 from telephony.spool_forwarder import SpoolForwarder
-from telephony.store import deliveries, dials, erasure, outbox, schema
+from telephony.store import batches, deliveries, dials, erasure, outbox, schema
 from telephony.store.database import Database
 from telephony.store.do_not_call import listed
 from telephony.store.files import RecordingFiles
@@ -100,6 +101,7 @@ class Service:
             self.hub.publish,
             asyncio.Event(),
         )
+        self.batches = BatchDesk(self.dialing, self.hub)
         self.poster = Poster(settings.guard, timeout_s=settings.attempt_timeout_s)
         self.stopping = asyncio.Event()
         self.last_reconciled: float | None = None
@@ -166,6 +168,7 @@ class Service:
             self._every("reconcile", self.settings.reconcile_s, reconciler.round)
             dialler = self._dialler(self.livekit)
             self._duty("dialler", lambda: dialler.run(self.stopping))
+            self._duty("batches", lambda: self.batches.run(self.stopping))
 
     def _dialler(self, livekit: LiveKit) -> Dialler:
         around = Surroundings(
@@ -224,6 +227,8 @@ class Service:
         now = utc_now()
         async with self.database.write() as connection:
             await erasure.purge(connection, now)
+            if self.policy.keep_calls_days is not None:
+                await batches.purge(connection, now, self.policy.keep_calls_days)
         async with self.database.read() as connection:
             expired = await erasure.expired_calls(connection, now)
         for call_id in expired:

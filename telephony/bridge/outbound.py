@@ -230,7 +230,7 @@ class OutboundCall:
             response = await self._final(invite, tasks)
         except SipTimeoutError:
             if invite.cancelled:
-                return outbound_failure.rang_out(order.ringing_timeout_s)
+                return outbound_failure.rang_out(order.ringing_timeout_s, self._provisionals)
             return outbound_failure.no_response(self._provisionals)
         except SipError as error:
             return outbound_failure.connection_failed(error)

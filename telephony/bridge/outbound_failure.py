@@ -38,6 +38,8 @@ REQUEST_TIMEOUT = 408
 REQUEST_TERMINATED = 487
 """Stands in the record for a call that was called off."""
 
+_NO_RESPONSE = Ending("no_response", "carrier", "The other side's SIP server did not respond.", "carrier")
+
 
 @dataclass(frozen=True, slots=True)
 class DialFailure:
@@ -98,8 +100,15 @@ def not_authenticated(status: int, *, has_credentials: bool) -> DialFailure:
     return DialFailure(error, DisconnectReason.USER_REJECTED, ending, status)
 
 
-def rang_out(seconds: float) -> DialFailure:
-    """It rang, and nobody answered in the time that was given."""
+def rang_out(seconds: float, provisionals: int = 1) -> DialFailure:
+    """It rang, and nobody answered in the time that was given; or nothing at all came in that time."""
+    if not provisionals:
+        return DialFailure(
+            BusError("sip request timed out with no response at all", code="canceled"),
+            DisconnectReason.USER_UNAVAILABLE,
+            _NO_RESPONSE,
+            REQUEST_TIMEOUT,
+        )
     return DialFailure(
         BusError("sip request timed out", code="canceled"),
         DisconnectReason.USER_UNAVAILABLE,
@@ -113,7 +122,7 @@ def no_response(provisionals: int) -> DialFailure:
     return DialFailure(
         BusError(f"transaction failed to complete ({provisionals} intermediate responses)", code="canceled"),
         DisconnectReason.USER_UNAVAILABLE,
-        Ending("no_response", "carrier", "The other side's SIP server did not respond.", "carrier"),
+        _NO_RESPONSE,
         REQUEST_TIMEOUT,
     )
 

@@ -63,7 +63,9 @@ def settle_delay(record: CallRecord) -> float | None:
         # Of a call that was taken its dialler has no more to say.
         expected = (expected | {"job"}) - {"dialer"}
     if reported and expected <= reported:
-        return 0.0
+        # The dialler often knows before the first word of the bridge is here.
+        is_early = record.value("dialling_at") and "bridge" not in record.seen
+        return REPORT_WAIT_S if record.direction == "outbound" and is_early else 0.0
     if not reported:
         return DEPARTURE_WAIT_S
     return BRIDGE_WAIT_S if "bridge" in expected - reported else REPORT_WAIT_S

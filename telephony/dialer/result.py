@@ -8,7 +8,8 @@ then looked for elsewhere, never guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.calls.outcomes import CAUSES, EndedBy, Outcome, sip_verdict
@@ -80,11 +81,14 @@ TOO_LATE = of_code("too_late", Outcome.FAILED)
 _NOT_SENT = frozenset({"unavailable", "not_connected"})
 """Nothing can have left: no bridge took the request, or it never reached livekit-server."""
 
+_IN_WORDS = re.compile(r"\bsip status (\d{3})\b")
+
 _PROVES_NOTHING = frozenset(
     {"no_answer", "deadline_exceeded", "internal", "unknown", "already_exists", "data_loss"}
 )
 
 _SENTENCES = (
+    ("canceled", "no response at all", SILENT),
     ("canceled", "request timed out", NO_ANSWER),
     ("canceled", "transaction failed", SILENT),
     ("canceled", "called off", CANCELLED),
@@ -107,7 +111,7 @@ def of_error(error: LiveKitError) -> DialResult | None:
         return not_dialled(f"Nobody was rung: {_own_words(error)}")
     for code, words, result in _SENTENCES:
         if error.code == code and words in error.message:
-            return result
+            return replace(result, sip_status=_told_status(error))
     if error.code in _PROVES_NOTHING or error.code == "canceled":
         return None
     # livekit-server or the bridge refused the request itself: an unknown trunk, its limit, a wrong token.
@@ -117,6 +121,12 @@ def of_error(error: LiveKitError) -> DialResult | None:
 def _status(error: LiveKitError) -> int:
     text = error.details.get("sip_status_code", "")
     return int(text) if text.isdigit() else 0
+
+
+def _told_status(error: LiveKitError) -> int | None:
+    """A status that stands in the words alone, as of a challenge that was not met."""
+    found = _IN_WORDS.search(error.message)
+    return int(found.group(1)) if found else None
 
 
 def _own_words(error: LiveKitError) -> str:

@@ -204,3 +204,19 @@ async def test_every_utterance_is_passed_on(line: Line) -> None:
     line.session.emit("conversation_item_added", SimpleNamespace(item=message))
     line.session.emit("conversation_item_added", SimpleNamespace(item=object()))
     assert line.messages == [message]
+
+
+async def test_who_does_not_want_to_be_called_again_is_promised_it_once(line: Line) -> None:
+    """The demand is told, answered with a sentence that is not interrupted, and the line is hung up."""
+    demands: list[str] = []
+    line.conversation._on_demand = lambda demand: demands.append(demand.phrase)
+    line.session.hears("Please don't call me again today.")
+    assert not line.goodbyes
+    line.session.hears("Don't call me again, please.")
+    assert demands == ["don't call me again"]
+    assert [cause for cause, _ in line.goodbyes] == ["the caller does not want to be called again"]
+    assert "will not call you again" in line.session.said[-1].text
+    assert not line.session.said[-1].allow_interruptions
+    line.conversation.close()
+    line.session.hears("Don't call me again.")
+    assert len(demands) == 1

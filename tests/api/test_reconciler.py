@@ -76,6 +76,13 @@ def test_callers_that_are_only_listed_are_left_longer_than_agents() -> None:
 
 
 @pytest.mark.pure
+def test_a_call_that_a_dialler_has_is_not_taken_for_gone() -> None:
+    """A phone that is not in its room yet is no call that is over: its dialler says what became of it."""
+    held = OpenCall(CALL, "r", "dialling", held=True)
+    assert compare([held], {}, had_agent=set(), over=set()) == []
+
+
+@pytest.mark.pure
 def test_a_call_without_a_room_is_waited_for_longer() -> None:
     """Of a call whose room nobody told it cannot be known at once that it is gone."""
     calls = [OpenCall("call_a12345", "r", "ringing"), OpenCall("call_b12345", None, "ringing")]

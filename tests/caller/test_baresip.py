@@ -46,13 +46,17 @@ snd_path {folder}
 
 
 @asynccontextmanager
-async def baresip(folder: Path, *commands: str) -> AsyncIterator[int]:
-    """A baresip that answers by itself and records both directions; gives its SIP port."""
+async def baresip(folder: Path, *commands: str, user: str = "bot") -> AsyncIterator[int]:
+    """A baresip that answers by itself and records both directions; gives its SIP port.
+
+    Args:
+        user: whom it takes calls for; to any other it says 404.
+    """
     path, port = require("baresip", "baresip-core"), free_sip_port()
     write_wav(folder / "played.wav", [sine(PLAYED, 30.0)], 8000)
     (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
     (folder / "accounts").write_text(
-        f"<sip:bot@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU,PCMA\n"
+        f"<sip:{user}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU,PCMA\n"
     )
     (folder / "contacts").write_text("")
     options = [part for command in commands for part in ("-e", command)]

@@ -168,3 +168,41 @@ def test_every_final_status_has_a_verdict() -> None:
     """No SIP status from 300 to 699 is left without outcome and sentence."""
     for status in range(300, 700):
         assert sip_verdict(status).sentence.endswith(".")
+
+
+def dialler_end(**data: Any) -> Event:
+    return event("dialer", 2, "call.ended", 5, **data)
+
+
+def test_the_bridge_of_a_dialled_call_is_waited_for_a_moment() -> None:
+    """The dialler may know first: the bridge's code is in the end all the same, and nothing is amended."""
+    busy = dialler_end(outcome="busy", ended_by="callee", code="busy", cause="Busy.")
+    assert settle_delay(fold([DIALLED, busy])) == REPORT_WAIT_S
+    told = [DIALLED, event("bridge", 1, "call.dialling", 1), busy, bridge_end(sip_status=486)]
+    record = fold(told)
+    assert settle_delay(record) == 0
+    assert (conclude(record).outcome, conclude(record).sip_status) == (Outcome.BUSY, 486)
+
+
+def test_a_call_that_was_never_dialled_ends_at_once() -> None:
+    """Of a call whose permit was not used nobody else has anything to say."""
+    asked = event("dialer", 1, "call.requested", 0, direction="outbound", to="+15550100123")
+    ended = dialler_end(outcome="failed", ended_by="line", code="no_agent", cause="No agent came.")
+    assert settle_delay(fold([asked, ended])) == 0
+
+
+def test_a_call_that_was_taken_does_not_wait_for_its_dialler() -> None:
+    """Once somebody answered, the bridge and the job tell of the end, and the dialler has said all."""
+    told = [DIALLED, RANG, ANSWERED, STARTED, bridge_end(ended_by="callee"), job_end(ended_by="caller")]
+    assert settle_delay(fold(told)) == 0
+
+
+@pytest.mark.parametrize("dials", [[DIALLED], []])
+def test_a_call_that_somebody_hung_up_was_ended_by_an_operator(dials: list[Event]) -> None:
+    """Asked for over the api, the line hangs up: the record says on whose word, whatever our parts say."""
+    asked = dialler_end(ended_by="operator", code="operator_ended")
+    ours = [bridge_end(ended_by="line", code="line_ended"), job_end(ended_by="line")]
+    end = conclude(fold([*dials, RANG, ANSWERED, asked, *ours]))
+    assert (end.ended_by, end.code) == ("operator", "operator_ended")
+    theirs = conclude(fold([*dials, RANG, ANSWERED, asked, bridge_end(ended_by="callee")]))
+    assert theirs.ended_by == "callee"

@@ -42,6 +42,7 @@ def test_a_status_of_the_far_end_is_the_outcome(code: str, status: int, outcome:
     ("code", "message", "outcome", "cause"),
     [
         ("canceled", "sip request timed out", Outcome.NO_ANSWER, "ring time"),
+        ("canceled", "sip request timed out with no response at all", Outcome.FAILED, "respond"),
         (
             "canceled",
             "transaction failed to complete (0 intermediate responses)",
