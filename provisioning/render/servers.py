@@ -119,6 +119,7 @@ def bridge(config: LineConfig, place: Place, *, secrets: bool = False) -> dict[s
         "codecs": {codec: codec in codecs for codec in ("PCMU/8000", "PCMA/8000")},
         "max_active_calls": section.max_active_calls,
         **section.call_settings(),
+        "reserved_inbound_calls": config.outbound.reserved_for_inbound if config.outbound.enabled else 0,
         "jitter_buffer_ms": section.jitter_buffer_ms,
         "agent_wait_timeout": format_duration(section.agent_wait_timeout),
         "refuse_status": section.refuse_status,

@@ -35,7 +35,7 @@ from telephony.livekit_client import LiveKit
 from telephony.logs import get_logger
 from telephony.monitor.metrics import Metrics
 from telephony.spool_forwarder import SpoolForwarder
-from telephony.store import deliveries, dials, erasure, outbox, schema
+from telephony.store import batches, deliveries, dials, erasure, outbox, schema
 from telephony.store.database import Database
 from telephony.store.do_not_call import listed
 from telephony.store.files import RecordingFiles
@@ -227,6 +227,8 @@ class Service:
         now = utc_now()
         async with self.database.write() as connection:
             await erasure.purge(connection, now)
+            if self.policy.keep_calls_days is not None:
+                await batches.purge(connection, now, self.policy.keep_calls_days)
         async with self.database.read() as connection:
             expired = await erasure.expired_calls(connection, now)
         for call_id in expired:

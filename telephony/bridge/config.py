@@ -208,6 +208,8 @@ class BridgeConfig(_Section):
     """Lines with a limit of their own in place of that."""
     max_calls_per_source: int = Field(default=0, ge=0)
     """The same for the calls from one IP address."""
+    reserved_inbound_calls: int = Field(default=0, ge=0)
+    """So many of the last places of these limits are never taken by calls out."""
     limit_status: Literal[503, 486] = 503
     """What a call above a limit gets: 503 with Retry-After, for a carrier that then tries elsewhere, or 486,
     with which the caller hears that it is busy."""
@@ -309,6 +311,7 @@ class BridgeConfig(_Section):
             self.max_calls_per_trunk,
             self.max_calls_per_source,
             self.limit_status,
+            self.reserved_inbound_calls,
             tuple(section.to_cap() for section in self.trunk_limits),
         )
 

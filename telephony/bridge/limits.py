@@ -35,12 +35,16 @@ class TrunkCap:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The limits; 0 = none. ``status`` is what a call above one gets: 503 or 486."""
+    """The limits; 0 = none. ``status`` is what a call above one gets: 503 or 486.
+
+    ``reserved``: how many places in all and of each trunk are for calls in alone, where there is a limit.
+    """
 
     in_all: int = 0
     per_trunk: int = 0
     per_source: int = 0
     status: int = 503
+    reserved: int = 0
     of_trunks: Sequence[TrunkCap] = ()
     """Lines with a limit of their own, in place of ``per_trunk``."""
 
@@ -52,6 +56,7 @@ class Caps:
 @dataclass(slots=True)
 class _Place:
     source: str
+    out: bool = False
     trunk_id: str = ""
 
 
@@ -69,18 +74,21 @@ class CallLimits:
         """Whether no further call is taken, wherever it comes from."""
         return 0 < self._caps.in_all <= len(self._places)
 
-    def enter(self, call_id: str, source: str = "") -> Refusal | None:
+    def enter(self, call_id: str, source: str = "", *, out: bool = False) -> Refusal | None:
         """Give a call a place, or say why it gets none.
 
         Args:
             source: the IP address that it comes from; empty for calls of our own.
+            out: a call of our own, which never takes the last places that are kept for callers.
         """
         caps = self._caps
         if self.is_full:
             return refusal.at_capacity(caps.in_all, caps.status)
+        if out and 0 < caps.in_all <= len(self._places) + caps.reserved:
+            return refusal.kept_for_callers(caps.reserved, caps.in_all, caps.status)
         if source and 0 < caps.per_source <= self._of_source[source]:
             return refusal.source_at_capacity(caps.per_source, source, caps.status)
-        self._places[call_id] = _Place(source)
+        self._places[call_id] = _Place(source, out)
         if source:
             self._of_source[source] += 1
         return None
@@ -94,12 +102,15 @@ class CallLimits:
         place = self._places.get(call_id)
         if place is None or not trunk_id or place.trunk_id:
             return None
-        own = self._caps.of(number)
+        caps, own = self._caps, self._caps.of(number)
         counted = trunk_id if own is None else f"line {own.name}"
-        if own is not None and self._of_trunk[counted] >= own.calls:
-            return refusal.line_at_capacity(own.calls, own.name, self._caps.status)
-        if own is None and 0 < self._caps.per_trunk <= self._of_trunk[counted]:
-            return refusal.trunk_at_capacity(self._caps.per_trunk, trunk_id, self._caps.status)
+        limit, taken = caps.per_trunk if own is None else own.calls, self._of_trunk[counted]
+        if 0 < limit <= taken:
+            if own is not None:
+                return refusal.line_at_capacity(limit, own.name, caps.status)
+            return refusal.trunk_at_capacity(limit, trunk_id, caps.status)
+        if place.out and 0 < limit <= taken + caps.reserved:
+            return refusal.kept_for_callers(caps.reserved, limit, caps.status, trunk_id)
         place.trunk_id = counted
         self._of_trunk[counted] += 1
         return None

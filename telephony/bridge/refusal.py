@@ -288,6 +288,17 @@ def line_at_capacity(limit: int, name: str, status: int = 503) -> Refusal:
     )
 
 
+def kept_for_callers(reserved: int, limit: int, status: int = 503, trunk_id: str = "") -> Refusal:
+    """A call of our own would take one of the last places, which callers keep."""
+    where = f" of trunk {trunk_id}" if trunk_id else ""
+    return _too_many(
+        status,
+        "reserved_inbound_calls",
+        f"The last {reserved} of {limit} places{where} are kept for callers.",
+        "Wait for a call to end, or keep fewer places.",
+    )
+
+
 def source_at_capacity(limit: int, source: str, status: int = 503) -> Refusal:
     """As many calls as one address may have are up from it."""
     return _too_many(

@@ -329,7 +329,7 @@ class BridgeService:
 
     def _take_place(self, order: DialOrder) -> None:
         limits, name = self._limits, order.sip_call_id
-        refused = limits.enter(name) or limits.on_trunk(name, order.trunk_id, order.from_number)
+        refused = limits.enter(name, out=True) or limits.on_trunk(name, order.trunk_id, order.from_number)
         if refused is not None:
             limits.leave(name)
             raise BusError(refused.sentence, code="resource_exhausted", fix=refused.fix)

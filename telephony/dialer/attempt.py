@@ -350,17 +350,23 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def _kept(self) -> Any:
         """Keep the row for as long as this takes."""
-        keeping = asyncio.create_task(self._keep())
+        enough = asyncio.Event()
+        keeping = asyncio.create_task(self._keep(enough))
         try:
             yield
         finally:
-            keeping.cancel()
+            # Not cancelled: a transaction is not to be torn in the middle.
+            enough.set()
             await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _keep(self) -> None:
+    async def _keep(self, enough: asyncio.Event) -> None:
         around = self._around
         while True:
-            await asyncio.sleep(_RENEW_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RENEW_S):
+                    await enough.wait()
+            if enough.is_set():
+                return
             try:
                 async with around.database.write() as connection:
                     await dials.renew(

@@ -100,6 +100,7 @@ def bridge(config: LineConfig, ports: Ports, links: BridgeLinks) -> dict[str, An
         "symmetric_rtp": section.symmetric_rtp,
         "max_active_calls": section.max_active_calls,
         **section.call_settings(),
+        "reserved_inbound_calls": config.outbound.reserved_for_inbound if config.outbound.enabled else 0,
         "codecs": {f"{codec}/8000": codec in _wanted(config) for codec in ("PCMU", "PCMA")},
         "jitter_buffer_ms": section.jitter_buffer_ms,
         "agent_wait_timeout": f"{section.agent_wait_timeout:g}s",

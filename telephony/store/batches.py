@@ -8,6 +8,7 @@ whoever knows that number may say what became of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _LOCK = 0x7472756E6B
 """Of the advisory lock; any number that nothing else in the database uses."""
+
+CAPS_LOOK_BACK = timedelta(days=90)
+"""The longest time for which a batch may cap the calls to one number."""
 
 _PER_STATEMENT = 500
 _UNDER_WAY = ("claimed", "calling")
@@ -351,6 +355,16 @@ async def is_done(connection: AsyncConnection, batch_id: str) -> bool:
     """Whether no row of a batch has anything left to do or to hear of."""
     query = sa.select(batch_row.c.row).where(batch_row.c.batch_id == batch_id, batch_row.c.state != "done")
     return (await connection.execute(query.limit(1))).one_or_none() is None
+
+
+async def purge(connection: AsyncConnection, now: datetime, keep_days: float) -> None:
+    """Delete batches that ended so long ago, with their numbers; attempts as long as a cap may look back."""
+    before = now - timedelta(days=keep_days)
+    old = sa.select(batch.c.batch_id).where(batch.c.finished_at < before)
+    await connection.execute(sa.delete(batch_row).where(batch_row.c.batch_id.in_(old)))
+    await connection.execute(sa.delete(batch).where(batch.c.finished_at < before))
+    uncounted = min(before, now - CAPS_LOOK_BACK)
+    await connection.execute(sa.delete(batch_attempt).where(batch_attempt.c.started_at < uncounted))
 
 
 def _row(batch_id: str, row: int) -> sa.ColumnElement[bool]:

@@ -135,7 +135,7 @@ async def test_pause_resume_and_cancel_hold(api: Asking, network: OwnNetwork) ->
     assert (done["state"], done["done"]) == ("cancelled", 6)
     assert done["finished_at"] is not None
     audit = [entry["action"] for entry in (await api.get("/v1/audit"))["entries"]]
-    assert audit[:4] == ["batch.cancel", "batch.resume", "batch.pause", "batch.created"]
+    assert audit[:4] == ["batch.cancelled", "batch.resumed", "batch.paused", "batch.created"]
 
 
 async def test_results_are_a_csv_that_computes_nothing(api: Asking, network: OwnNetwork) -> None:

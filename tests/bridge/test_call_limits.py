@@ -97,3 +97,26 @@ async def test_calls_out_count_on_their_trunk(redis: Server, livekit: Server, tm
         finally:
             await line.api.sip.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
     assert called.invites == 2
+
+
+async def test_calls_out_leave_callers_their_places(
+    redis: Server, livekit: Server, tmp_path: Path, phone: Phone
+) -> None:
+    """With two places and one kept, the second call out rings nobody, and a caller still gets through."""
+    kept: dict[str, Any] = {"max_active_calls": 2, "reserved_inbound_calls": 1}
+    async with TestLine(redis, livekit, tmp_path, **kept) as line, CalledPhone() as called:
+        await line.provision()
+        asked: dict[str, Any] = {"wait_until_answered": False}
+        await dial(line, called.address, **asked)
+        leg = await called.rung()
+        with pytest.raises(api.ServerError) as caught:
+            await dial(line, called.address, participant_identity="other", **asked)
+        assert caught.value.code == "resource_exhausted"
+        assert "kept for callers" in caught.value.message
+        first = await phone.call(line.number, line.port)
+        await until(lambda: line.bridge.active_calls == 2)
+        first.invite.cancel()
+        await first.final()
+        leg.refuse(486)
+        await until(lambda: not line.bridge.active_calls)
+    assert called.invites == 1

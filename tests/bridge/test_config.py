@@ -53,6 +53,7 @@ def test_everything_can_be_set() -> None:
             "max_calls_per_trunk": 5,
             "max_calls_per_source": 6,
             "limit_status": 486,
+            "reserved_inbound_calls": 2,
             "logging": {"level": "debug", "json": True},
             "jitter_buffer_ms": 100,
             "agent_wait_timeout": "0s",
@@ -77,7 +78,7 @@ def test_everything_can_be_set() -> None:
         0.5,
     )
     assert config.audio_codecs == ["PCMA"]
-    assert config.caps == Caps(7, 5, 6, 486)
+    assert config.caps == Caps(7, 5, 6, 486, 2)
     assert not config.dtmf
     assert str(config.events_dir) == "/tmp/events"
 

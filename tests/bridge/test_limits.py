@@ -112,3 +112,28 @@ def test_a_line_of_a_carrier_has_its_own_limit() -> None:
     assert limits.on_trunk("e", "ST_other", "+15550100100") is not None
     limits.leave("a")
     assert limits.on_trunk("c", "ST_in", "74951234567") is None
+    kept = CallLimits(Caps(reserved=1, of_trunks=(line,)))
+    assert kept.enter("a", out=True) is None and kept.on_trunk("a", "ST_out", "0053000") is None
+    assert kept.enter("b", out=True) is None
+    last = kept.on_trunk("b", "ST_out", "0053000")
+    assert last is not None and last.field == "reserved_inbound_calls"
+
+
+@pytest.mark.parametrize(("reserved", "calls_out"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])
+def test_the_last_places_are_kept_for_callers(reserved: int, calls_out: int) -> None:
+    """Calls out leave them free, in all and on a trunk; callers may have every one."""
+    caps = Caps(in_all=4, reserved=reserved)
+    limits = CallLimits(caps)
+    refused = [limits.enter(f"out{n}", out=True) for n in range(6)]
+    assert sum(each is None for each in refused) == calls_out
+    assert all(limits.enter(f"in{n}", "192.0.2.1") is None for n in range(4 - calls_out))
+    assert limits.is_full
+    on_trunk = CallLimits(Caps(per_trunk=4, reserved=reserved))
+    assert all(on_trunk.enter(f"out{n}", out=True) is None for n in range(6))
+    kept = [on_trunk.on_trunk(f"out{n}", "ST_1") for n in range(6)]
+    assert sum(each is None for each in kept) == calls_out
+    assert on_trunk.enter("in", "192.0.2.1") is None
+    assert (on_trunk.on_trunk("in", "ST_1") is None) == (calls_out < 4)
+    if 0 < reserved < 4:
+        first = next(each for each in refused if each is not None)
+        assert (first.status, first.field) == (503, "reserved_inbound_calls")

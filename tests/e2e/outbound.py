@@ -33,6 +33,7 @@ OUTBOUND = {
 """Everything that a test dials may be dialled: what the guard refuses is tested elsewhere."""
 
 ENDED_S = 60.0
+_LOOK_S = 1.0
 
 
 def trunk(name: str, port: int, **more: Any) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class OutboundLine:
                 call: dict[str, Any] = await client.get(f"/v1/calls/{call_id}")
                 if call["state"] == "ended":
                     return call
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_LOOK_S)
 
     async def events(self, call_id: str) -> list[dict[str, Any]]:
         """A call's events."""

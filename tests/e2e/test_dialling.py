@@ -265,7 +265,7 @@ async def test_sipp_answers_and_finds_every_message_as_it_expects(
 async def _answered(line: OutboundLine, call_id: str) -> None:
     async with asyncio.timeout(40), line.client() as client:
         while (await client.get(f"/v1/calls/{call_id}"))["state"] != "answered":
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
 
 async def test_the_command_follows_a_call_and_its_code_says_how_it_went(places: Places) -> None:

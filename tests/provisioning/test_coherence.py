@@ -19,6 +19,14 @@ def file(trunks: str, rules: str = "") -> str:
     return text
 
 
+def outbound(more: str, trunk: str = "") -> str:
+    given = ", ".join(part for part in ("enabled: true, allowed_regions: [RU]", more) if part)
+    entry = ", ".join(
+        part for part in ("name: o, host: sip.example.com, numbers: ['+74951234567']", trunk) if part
+    )
+    return f"sip_trunks: [{{{entry}}}]\noutbound: {{{given}}}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -67,6 +75,13 @@ def file(trunks: str, rules: str = "") -> str:
         ),
         ("outbound: {trunk: x}", "there is no outbound trunk named 'x'"),
         ("outbound: {enabled: true}", "no trunk of the file carries calls out"),
+        ("outbound: {extra_numbers: ['112']}", "is an emergency number, which is never dialled"),
+        (outbound("reserved_for_inbound: 10"), "all 10 lines of agent.max_calls are kept for callers"),
+        (outbound("", trunk="max_calls: 2"), "all 2 lines of trunk 'o' are kept for callers"),
+        (outbound("max_minutes_per_day: 5"), "is shorter than the longest call"),
+        (outbound("per_key: {max_minutes_per_day: 5}"), "is shorter than the longest call"),
+        (outbound("max_spend_per_day: 5.0"), "needs prices"),
+        (outbound("max_price_per_minute: 0.1"), "needs prices"),
         (file(trunk("a", "+1555001", more="metadata: text")), "must be a mapping"),
     ],
 )
@@ -173,3 +188,26 @@ def test_credentials_of_a_trunk_with_a_host_are_ours_and_not_asked_of_callers() 
         outbound = {d.key: d.message for d in desired_objects(config(file(both % more)))}["outbound/a"]
         assert inbound.auth_username == asked  # type: ignore[union-attr]
         assert outbound.auth_username == "u"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (outbound("").replace("[RU]", "[]"), "no country is allowed"),
+        (
+            outbound("allowed_kinds: [mobile, premium, satellite]"),
+            "premium, satellite numbers are what toll fraud",
+        ),
+        (outbound("calling_hours: {}"), "mobile numbers of RU may lie in 16 time zones"),
+    ],
+)
+def test_what_calls_out_do_unawares_is_noted(text: str, words: str) -> None:
+    """A file that allows nothing, or more than it seems to, says so."""
+    assert any(words in note.message for note in loaded(text).notes)
+
+
+def test_a_file_that_knows_where_numbers_lie_has_nothing_to_note_of_hours() -> None:
+    """One zone of their own, or one for all."""
+    for known in ("timezone: Europe/Moscow", "timezones: {'+79': Europe/Moscow}"):
+        notes = loaded(outbound(f"calling_hours: {{{known}}}")).notes
+        assert not [note for note in notes if note.path[:1] == ("outbound",)]

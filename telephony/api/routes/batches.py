@@ -55,6 +55,7 @@ _PAGE = 500
 _LOOK_AGAIN_S = 1.0
 _CALM_S = 0.2
 _CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+_AUDITED = {"pause": "batch.paused", "resume": "batch.resumed", "cancel": "batch.cancelled"}
 _OWN = {"name", "start", "rows", "skip_repeated"}
 
 
@@ -382,7 +383,7 @@ async def _change(
 ) -> Response:
     told: list[StoredEvent] = []
     by: By = "operator"
-    verb = request.url.path.rpartition("/")[2]
+    what = _AUDITED[request.url.path.rpartition("/")[2]]
 
     async def perform(connection: AsyncConnection) -> Done:
         await batches.alone(service.database, connection)
@@ -395,10 +396,10 @@ async def _change(
         done: Change | None = await act(connection, row, now)
         if done is not None:
             told.append(await tell(service.database, connection, batch_id, done, by, now))
-        return Done(200, await _shown(connection, batch_id), batch_id, {"change": verb})
+        return Done(200, await _shown(connection, batch_id), batch_id, {"state": row["state"]})
 
     response = await make_change(
-        service.database, request, caller, f"batch.{verb}", perform, idempotency_key=idempotency_key
+        service.database, request, caller, what, perform, idempotency_key=idempotency_key
     )
     service.batches.changed(told)
     return response

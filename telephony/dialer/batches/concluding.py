@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from telephony.calls.outcomes import Outcome
 from telephony.dialer.batches.breaker import Breaker, Position, line_failed
 from telephony.dialer.batches.options import BatchOptions
-from telephony.dialer.batches.retries import Again, after_end, after_refusal
+from telephony.dialer.batches.retries import NEVER_RANG, Again, after_end, after_refusal
 from telephony.dialer.batches.telling import tell
 from telephony.store import batches
 
@@ -76,12 +76,18 @@ class Conclusions:
         """A row's call is over."""
         batch = await self._batch(row["batch_id"])
         options = BatchOptions.model_validate(batch["options"])
+        rang = end.code not in NEVER_RANG
         await batches.end_attempt(
-            self._connection, row, outcome=end.outcome, reason=end.reason, rang=True, now=self._now
+            self._connection, row, outcome=end.outcome, reason=end.reason, rang=rang, now=self._now
         )
         await self._note(batch, options, row["row"], line_failed(end.outcome, end.code))
-        step = after_end(end.outcome, end.reason or "", row["retries"], options, self._now)
-        of_call = {"answered_by": end.answered_by, "sip_status": end.sip_status, "outcome": end.outcome}
+        step = after_end(end.outcome, end.reason or "", row["retries"], options, self._now, code=end.code)
+        of_call: dict[str, Any] = {
+            "answered_by": end.answered_by,
+            "sip_status": end.sip_status,
+            "outcome": end.outcome,
+            "rang": row["rang"] if rang else row["rang"] - 1,
+        }
         await self._go_on(batch, row, step, of_call)
 
     async def refused(self, row: RowMapping, refusal: Refusal, call_id: str | None) -> None:

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
     from telephony.dialer.batches.options import BatchOptions
 
+NEVER_RANG = {"no_line": 20, "too_late": 20, "not_dialled": 5, "no_agent": 5}
+"""Codes of ends at which nobody was rung, and how often a row is taken up again after each.
+
+That is no second call: the first one never left.
+"""
+
+_PUT_BACK_S = 10.0
+_PUT_BACK_LONGEST_S = 160.0
+
 SOONEST_S = 1.0
 """A refused call is not asked for again sooner than this."""
 
@@ -38,13 +47,25 @@ class Again:
 
 
 def after_end(
-    outcome: Outcome, reason: str, retries: Mapping[str, int], options: BatchOptions, now: datetime
+    outcome: Outcome,
+    reason: str,
+    retries: Mapping[str, int],
+    options: BatchOptions,
+    now: datetime,
+    *,
+    code: str | None = None,
 ) -> Again | Over:
     """What follows the end of a call.
 
     Args:
-        retries: how many times the row was tried again after each outcome so far.
+        retries: how many times the row was tried again after each outcome, or put back after each code.
+        code: the key of the call's cause.
     """
+    put_back = retries.get(code, 0) if code else 0
+    if code is not None and put_back < NEVER_RANG.get(code, 0):
+        due_at = now + timedelta(seconds=min(_PUT_BACK_LONGEST_S, _PUT_BACK_S * 2**put_back))
+        if options.deadline is None or due_at < options.deadline:
+            return Again(due_at, reason, {**retries, code: put_back + 1})
     rule = options.retry.get(outcome) if outcome in RETRYABLE else None
     used = retries.get(outcome, 0)
     if rule is None or used >= rule.times:

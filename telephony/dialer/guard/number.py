@@ -115,6 +115,10 @@ def _with_plus(bare: str, region: str | None) -> Destination:
     if number is None:
         hint = f"Did you mean {_e164(national)}?" if national else "Look at its length and its first digits."
         return Destination(bare, problem="No country has such a number.", fix=hint)
+    if _e164(number) != bare:
+        # libphonenumber drops a national prefix after the country code: +7 8 495 … would become +7 495 …
+        hint = f"Did you mean {_e164(number)}?"
+        return Destination(bare, problem="No country has such a number as it is written.", fix=hint)
     notes = []
     if national is not None and _e164(national) != bare:
         notes.append(

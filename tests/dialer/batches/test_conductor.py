@@ -260,3 +260,19 @@ async def test_one_number_is_not_called_by_two_batches_at_once(sqlite: Database)
     await network.hang_up()
     await lead(conductor, network, 60, step_s=10)
     assert len(network.rung) == 2
+
+
+async def test_what_is_old_is_deleted_with_its_numbers(database: Database) -> None:
+    """A batch that ended long ago is gone; its attempts stay as long as a cap may look back."""
+    network = Network(database)
+    batch_id = await make(database, numbers(1))
+    await lead(network.conductor(), network, 2)
+    for days, there, counted in ((5, True, 1), (20, False, 1), (120, False, 0)):
+        now = START + timedelta(days=days)
+        async with database.write() as connection:
+            await batches.purge(connection, now, 10)
+        async with database.read() as connection:
+            assert (await batches.get(connection, batch_id) is not None) is there
+            assert len(await batches.rows_after(connection, batch_id, 0, 10)) == there
+            rung = await batches.rung(connection, numbers(1), START - timedelta(days=1))
+            assert sum(rung.values()) == counted

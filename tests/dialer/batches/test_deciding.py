@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from telephony.calls.outcomes import Outcome
 from telephony.dialer.batches.breaker import Breaker, Position
 from telephony.dialer.batches.options import RETRYABLE, BatchOptions, NumberCap, RetryRule, Window
-from telephony.dialer.batches.retries import Again, Refusal, after_end, after_refusal
+from telephony.dialer.batches.retries import NEVER_RANG, Again, Refusal, after_end, after_refusal
 from telephony.dialer.batches.starting import (
     AnyHour,
     Candidate,
@@ -142,6 +142,21 @@ def test_a_refusal_that_time_changes_counts_for_nothing() -> None:
     assert after_refusal(Refusal("Later.", until), Outcome.BUSY, {}, bounded, NOW) == Over(
         Outcome.BUSY, "Later."
     )
+
+
+@pytest.mark.parametrize(("code", "most"), sorted(NEVER_RANG.items()))
+def test_a_call_that_never_left_is_put_back_some_times(code: str, most: int) -> None:
+    """Nobody was rung: the row waits a while longer each time, without any rule for it, and then ends."""
+    used: dict[str, int] = {}
+    waits = []
+    while isinstance(step := after_end(Outcome.FAILED, "", used, BatchOptions(), NOW, code=code), Again):
+        used = dict(step.retries)
+        waits.append(step.due_at - NOW)
+    assert len(waits) == most
+    assert waits == sorted(waits)
+    bounded = BatchOptions(deadline=NOW + timedelta(seconds=5))
+    assert isinstance(after_end(Outcome.FAILED, "", {}, bounded, NOW, code=code), Over)
+    assert isinstance(after_end(Outcome.FAILED, "", {}, BatchOptions(), NOW, code="carrier"), Over)
 
 
 def test_a_window_is_of_one_day() -> None:

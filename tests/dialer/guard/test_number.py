@@ -47,6 +47,8 @@ def test_a_national_spelling_is_read_in_the_country_that_the_file_names(
         ("442079460000", "no number of RU", "+442079460000"),
         ("+79001234567890", "No country", "length"),
         ("+87077311123", "No country", "+77077311123"),
+        ("+112012000000", "as it is written", "+12012000000"),
+        ("+784957654321", "as it is written", "+74957654321"),
         ("+7 495 765-43-21 доб. 123", "extension", "after the answer"),
         ("+74957654321,123", "extension", "after the answer"),
         ("+74957654321;ext=45", "extension", "after the answer"),
