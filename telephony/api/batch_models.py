@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from telephony.calls.outcomes import AnsweredBy, Outcome
 from telephony.dialer.batches.options import BatchOptions
@@ -68,6 +68,19 @@ class BatchIn(BatchOptions):
     """Leave out a number that an earlier row has, in place of refusing the batch. Default false."""
     rows: list[RowIn] = Field(min_length=1, max_length=MOST_ROWS)
     """Whom to call, in this order."""
+
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> BatchIn:
+        words = [
+            self.assistant,
+            self.trunk,
+            self.from_,
+            self.answer_policy.message,
+            self.answer_policy.purpose,
+        ]
+        for text in words:
+            _storable(text or "")
+        return self
 
 
 class BreakerOut(BaseModel):

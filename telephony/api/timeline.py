@@ -215,6 +215,7 @@ _NOTES: dict[str, _Teller] = {
     "call.transferred": _transferred,
     "recording.stored": lambda data: f"recording kept ({data.get('bytes', 0)} bytes)",
     "recording.refused": lambda data: "recording refused",
+    "do_not_call.requested": lambda data: "does not want to be called again: on the do-not-call list",
     "recording.deleted": lambda data: f"recording deleted ({data.get('reason')})",
     "call.amended": lambda data: "later known: " + ", ".join(sorted(data.get("changes", {}))),
     "participant.joined": lambda data: (

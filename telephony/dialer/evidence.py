@@ -26,7 +26,7 @@ from telephony.dialer.result import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DIAL_BY_S = 8.0
+DIAL_BY_S = 12.0
 """How long after its permit was consumed the bridge lets an INVITE leave."""
 
 SILENCE_S = 7.0

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from telephony.livekit_client import LiveKit
 
-AGENT_WAIT_S = 10.0
+AGENT_WAIT_S = 15.0
 """How long the agent is waited for in the room; the phone does not ring without it."""
+
+AT_ONCE = 6
+"""How many rooms of a process wait for their agents at once; more at once would all come later."""
 
 _LOOKS_S = (0.03, 0.05, 0.05, 0.1, 0.1, 0.2, 0.3)
 _TRUNKS_KEPT_S = 30.0
@@ -56,6 +59,7 @@ class Stage:
     def __init__(self, livekit: LiveKit, line: str) -> None:
         self._livekit = livekit
         self._line = line
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._trunks: dict[str, str] = {}
         self._trunks_at = -_TRUNKS_KEPT_S
 
@@ -89,6 +93,10 @@ class Stage:
         Raises:
             LiveKitError: livekit-server refused or did not answer.
         """
+        async with self._places:
+            return await self._set_up(room, wait_s)
+
+    async def _set_up(self, room: CreateRoomRequest, wait_s: float) -> bool:
         await self._livekit.create_room(room)
         until, tries = time.monotonic() + wait_s, 0
         while True:

@@ -18,7 +18,7 @@ from telephony.dialer.request import DialRequest
 from telephony.dialer.requests import cancel_call, request_call
 from telephony.dialer.stage import Stage
 from telephony.store import calls, dials
-from telephony.store.append import append
+from telephony.store.append import append, settle_due
 from telephony.store.instants import utc_now
 from telephony.store.ledger import Policy
 from telephony.store.stored import Incoming
@@ -79,7 +79,9 @@ async def _row(database: Database, call_id: str) -> RowMapping:
 
 
 async def _ended(database: Database, call_id: str) -> dict[str, Any]:
-    """What the record says of a call once it is over."""
+    """What the record says of a call once it is over, and nobody else has anything to say."""
+    async with database.write() as connection:
+        await settle_due(database, connection, Policy(), utc_now() + timedelta(minutes=1))
     async with database.read() as connection:
         row = await calls.get(connection, call_id)
     assert row is not None

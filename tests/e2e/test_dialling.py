@@ -124,8 +124,10 @@ async def test_what_a_carrier_answers_is_told_in_the_terms_of_a_business(places:
         assert asked["state"] == "permitted"
         return await line.ended(asked["id"])
 
-    made = await asyncio.gather(*(one(digits) for digits in BECOMES))
-    for digits, call in zip(BECOMES, made, strict=True):
+    wanted, made = list(BECOMES), list[dict[str, Any]]()
+    for start in range(0, len(wanted), 5):
+        made += await asyncio.gather(*(one(digits) for digits in wanted[start : start + 5]))
+    for digits, call in zip(wanted, made, strict=True):
         outcome, words, status = BECOMES[digits]
         told = f"{digits}: {call['outcome']}, {call['cause']}, {call['sip_status']}"
         assert call["outcome"] == outcome, told

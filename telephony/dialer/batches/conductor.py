@@ -17,7 +17,7 @@ from telephony.dialer.batches.concluding import TRUSTED, Conclusions, end_of
 from telephony.dialer.batches.options import BatchOptions, Window
 from telephony.dialer.batches.placing import request_of
 from telephony.dialer.batches.starting import places
-from telephony.errors import StoreError, TrunklineError
+from telephony.errors import StoreError
 from telephony.logs import get_logger
 from telephony.store import batches
 from telephony.store.instants import utc_now
@@ -203,7 +203,8 @@ class Conductor:
         except (StoreError, TimeoutError) as error:
             # Its lease runs out, and it is asked for again under the same key.
             log.warning("batch_call_not_asked", batch_id=claim.batch_id, row=claim.row, reason=str(error))
-        except TrunklineError:
+        except Exception:
+            # A fault of ours in one call must not end the others; the row is asked for again.
             log.exception("batch_call_failed", batch_id=claim.batch_id, row=claim.row)
 
     async def _note(self, claim: Claim, placed: Placed) -> None:
