@@ -162,4 +162,9 @@ def test_shipped_scripts_are_listed() -> None:
     """Each with what it is about."""
     result = invoke("scripts")
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["demo", "hello", "person", "voicemail"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "demo",
+        "hello",
+        "person",
+        "voicemail",
+    ]
