@@ -45,7 +45,7 @@ _WORDS = (
 _LATE_WORDS_S = 2.5
 """How long words of the greeting may come after it was decided on."""
 _UNHEARD_S = 0.4
-"""A line that brings no audio for so long after the answer is silent."""
+"""A line that brings no audio for so long is silent."""
 _RINGS_ON_S = 6.0
 """Pause within a ringing tone: who answered is ringing somebody else."""
 _PROMPT_OVER_S = 0.7
@@ -118,10 +118,10 @@ class Answering:
         self._judge: ModelJudge | None = None
         self._inputs: list[TriagedInput] = []
         self._open = False
-        self._opened_at = 0.0
+        self._opened_at = self._opened_s = 0.0
         self._changed = asyncio.Event()
         self._answer = asyncio.Event()
-        self._answered_at = 0.0
+        self._heard_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._settled = False
 
@@ -160,7 +160,7 @@ class Answering:
         if self._answer.is_set():
             return
         log.info("callee_answered")
-        self._answered_at = self._loop.time()
+        self._heard_at = self._loop.time()
         self.triage.answered()
         if self._model is not None:
             self._judge = ModelJudge(self._model, self._model_says)
@@ -184,6 +184,7 @@ class Answering:
         if self._settled:
             return
         self.triage.hear(samples, rate)
+        self._heard_at = self._loop.time()
         if self._judge is not None and self.triage.decision is None:
             silence_s = self.triage.evidence().silence_s
             self._judge.voice(self.triage.heard_anybody and silence_s < 0.3, silence_s)
@@ -208,10 +209,9 @@ class Answering:
             return False
         if event.type == stt.SpeechEventType.RECOGNITION_USAGE or self.at_once:
             return True
-        since_s = self._loop.time() - self._opened_at
         spoke_at = self.triage.spoke_at_s
-        spoken_since = spoke_at is not None and spoke_at > self.triage.now_s - since_s - 0.05
-        return spoken_since or since_s > _LATE_WORDS_S
+        spoken_since = spoke_at is not None and spoke_at >= self._opened_s
+        return spoken_since or self._loop.time() - self._opened_at > _LATE_WORDS_S
 
     # The course of the call
 
@@ -350,7 +350,7 @@ class Answering:
         """The conversation begins; harmless when it has begun."""
         if self._open:
             return
-        self._open, self._opened_at = True, self._loop.time()
+        self._open, self._opened_at, self._opened_s = True, self._loop.time(), self.triage.now_s
         for each in self._inputs:
             each.open = True
         self._lead.begin(greet=greet)
@@ -367,11 +367,11 @@ class Answering:
     def _nobody_speaks(self) -> bool:
         if self.triage.heard_anybody:
             return False
-        waited_s = self._loop.time() - self._answered_at
         if self.triage.rings_on:
             return self.triage.silence_s >= _RINGS_ON_S
-        # Where no audio comes at all, its clock stands still.
-        silence_s = self.triage.silence_s if self.triage.now_s > waited_s - _UNHEARD_S else waited_s
+        # Where no audio comes, its clock stands still.
+        stands_s = self._loop.time() - self._heard_at
+        silence_s = self.triage.silence_s + (stands_s if stands_s > _UNHEARD_S else 0.0)
         return silence_s >= self._settings.patience_s
 
     async def _until(self, met: Callable[[], bool], within_s: float = REVISABLE_S * 10) -> bool:

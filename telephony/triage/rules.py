@@ -158,8 +158,11 @@ def _by_greeting(evidence: Evidence, limits: Limits) -> Decision | None:
         return None
     if length_s >= limits.talks_on_s:
         return Decision(AnsweredBy.VOICEMAIL, 0.6, f"talks on for {limits.talks_on_s:g} s")
-    if limits.needs_words and evidence.words_due and silence_s < limits.unheard_silence_s:
-        return None
+    if limits.needs_words:
+        if evidence.words_due and silence_s < limits.unheard_silence_s:
+            return None
+        if any(cue.kind != "person" for cue in evidence.cues):
+            return None
     if length_s <= limits.short_s:
         if silence_s >= limits.short_silence_s:
             return Decision(AnsweredBy.HUMAN, 0.95, "a short greeting, then silence")

@@ -113,10 +113,12 @@ def test_a_line_of_a_carrier_has_its_own_limit() -> None:
     limits.leave("a")
     assert limits.on_trunk("c", "ST_in", "74951234567") is None
     kept = CallLimits(Caps(reserved=1, of_trunks=(line,)))
-    assert kept.enter("a", out=True) is None and kept.on_trunk("a", "ST_out", "0053000") is None
+    assert kept.enter("a", out=True) is None
+    assert kept.on_trunk("a", "ST_out", "0053000") is None
     assert kept.enter("b", out=True) is None
     last = kept.on_trunk("b", "ST_out", "0053000")
-    assert last is not None and last.field == "reserved_inbound_calls"
+    assert last is not None
+    assert last.field == "reserved_inbound_calls"
 
 
 @pytest.mark.parametrize(("reserved", "calls_out"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])

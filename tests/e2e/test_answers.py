@@ -49,11 +49,15 @@ class Recording:
         return self._samples.size / 8000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["auto", "room"])
+on_direct_line = pytest.mark.parametrize("timed", ["auto"], indirect=True)
+on_both_paths = pytest.mark.parametrize("timed", ["auto", "room"], indirect=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def timed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[TimedLine]:
-    """A line on each audio path."""
+    """A line on an audio path."""
     async with timed_line(tmp_path_factory.mktemp("answers"), request.param) as line:
         yield line
 
@@ -84,6 +88,7 @@ async def dialled(
         yield leg, room
 
 
+@on_direct_line
 async def test_a_person_is_not_talked_over_and_then_greeted(timed: TimedLine) -> None:
     """Nothing is said before the callee's hello is over; soon after it the greeting comes, once."""
     async with CalledPhone() as called, dialled(timed, called) as (leg, room):
@@ -101,6 +106,7 @@ async def test_a_person_is_not_talked_over_and_then_greeted(timed: TimedLine) ->
     assert ended["outcome"] == "answered"
 
 
+@on_both_paths
 async def test_a_mailbox_gets_its_message_whole_after_the_beep(timed: TimedLine) -> None:
     """All of it comes after the beep, and then the line is hung up."""
     async with CalledPhone() as called, dialled(timed, called, MESSAGE) as (leg, room):
@@ -117,6 +123,7 @@ async def test_a_mailbox_gets_its_message_whole_after_the_beep(timed: TimedLine)
     assert "message was left" in ended["cause"]
 
 
+@on_direct_line
 async def test_a_call_that_nobody_takes_is_silent_and_claims_nothing(timed: TimedLine) -> None:
     """Refused while it rings: the job ends, said nothing, and knows of no outcome."""
     async with CalledPhone() as called, dialled(timed, called) as (leg, room):
