@@ -16,11 +16,24 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_WHY: Final = {
-    "busy": "the line is busy at the moment",
-    "no_answer": "nobody answers at the moment",
+_WORDS: Final = {
+    "en": {
+        "connected": "You are being connected.",
+        "busy": "the line is busy at the moment",
+        "no_answer": "nobody answers at the moment",
+        "": "nobody can take your call at the moment",
+        "nobody": "I am sorry, {why}, and I cannot see your number.",
+        "callback": "I am sorry, {why}. The operator will call you back.",
+    },
+    "ru": {
+        "connected": "Соединяю вас.",
+        "busy": "сейчас там занято",
+        "no_answer": "сейчас там не отвечают",
+        "": "сейчас никто не может ответить",
+        "nobody": "К сожалению, {why}, и вашего номера я не вижу.",
+        "callback": "К сожалению, {why}. Оператор вам перезвонит.",
+    },
 }
-_NOBODY: Final = "nobody can take your call at the moment"
 
 
 async def transfer_to_operator(
@@ -34,6 +47,7 @@ async def transfer_to_operator(
     ] = "",
 ) -> Result:
     """Hand the caller over to a person. If nobody can take the call, a call back is noted instead."""
+    words = _WORDS[desk.assistant.language]
     target, reason = desk.assistant.operator.transfer_to, ""
     if target is not None and desk.transfer is not None:
         desk.about = about
@@ -43,12 +57,11 @@ async def transfer_to_operator(
             log.warning("transfer_failed", call_id=desk.call_id, reason=str(error))
             reason = error.outcome if isinstance(error, TransferError) else "failed"
         else:
-            return {"transferred": True, "text": "You are being connected."}
+            return {"transferred": True, "text": words["connected"]}
     told = {"transferred": False} | ({"reason": reason} if reason else {})
-    why = _WHY.get(reason, _NOBODY)
+    why = words.get(reason, words[""])
     if not desk.caller_number:
-        text = f"I am sorry, {why}, and I cannot see your number."
-        return {**told, "callback": False, "text": text}
+        return {**told, "callback": False, "text": words["nobody"].format(why=why)}
     await asyncio.to_thread(desk.callbacks.note, desk.caller_number, desk.now(), call_id=desk.call_id)
     desk.collected({"callback": True})
-    return {**told, "callback": True, "text": f"I am sorry, {why}. The operator will call you back."}
+    return {**told, "callback": True, "text": words["callback"].format(why=why)}

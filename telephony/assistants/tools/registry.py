@@ -12,13 +12,10 @@ from telephony.assistants.tools.operator import transfer_to_operator
 from telephony.assistants.tools.recording import refuse_recording
 from telephony.assistants.tools.tool import Tool
 
-TRANSFER_LIMIT_S: Final = 420.0
-"""A transfer ends by its own limits: two ways, each with its ringing, and a briefing said twice."""
-
 _ALL: Final = (
     Tool.of(book_appointment),
     Tool.of(opening_hours),
-    Tool.of(transfer_to_operator, after_speaking=True, limit_s=TRANSFER_LIMIT_S),
+    Tool.of(transfer_to_operator, after_speaking=True),
     Tool.of(note_answer),
     Tool.of(refuse_recording),
     Tool.of(end_call),

@@ -31,7 +31,6 @@ class Tool:
         arguments: their shape.
         function: does it.
         after_speaking: whether the words spoken with it must have been heard before it is done.
-        limit_s: longest it may work.
     """
 
     name: str
@@ -39,16 +38,9 @@ class Tool:
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[Result]]
     after_speaking: bool = False
-    limit_s: float = 40.0
 
     @classmethod
-    def of(
-        cls,
-        function: Callable[..., Awaitable[Result]],
-        *,
-        after_speaking: bool = False,
-        limit_s: float = 40.0,
-    ) -> Tool:
+    def of(cls, function: Callable[..., Awaitable[Result]], *, after_speaking: bool = False) -> Tool:
         """Describe an async function whose first parameter is the desk.
 
         Its docstring's first paragraph is the description; ``Annotated`` fields describe arguments.
@@ -68,7 +60,7 @@ class Tool:
         config = ConfigDict(extra="forbid", strict=True)
         model = create_model(f"{name}_arguments", __config__=config, **fields)
         summary = inspect.cleandoc(function.__doc__ or "").split("\n\n", 1)[0]
-        return cls(name, " ".join(summary.split()), model, function, after_speaking, limit_s)
+        return cls(name, " ".join(summary.split()), model, function, after_speaking)
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
