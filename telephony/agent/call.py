@@ -24,17 +24,10 @@ from telephony.agent.clips import SpokenClips, clip_texts, for_bridge
 from telephony.agent.conversation import Conversation, finished_goodbye
 from telephony.agent.dead_air import DeadAir, follow_caller, interrupt_all
 from telephony.agent.dialled import dials_out, presses_keys
-from telephony.agent.ending import (
-    OPERATOR_HUNG_UP,
-    SERVER_LOST,
-    Ending,
-    bridge_hung_up,
-    caller_left,
-    is_meant,
-)
+from telephony.agent.ending import SERVER_LOST, Ending, bridge_hung_up, caller_left, is_meant
 from telephony.agent.flow_log import FlowLog, is_wanted
 from telephony.agent.greeting import PreparedSpeech
-from telephony.agent.handover.handover import Handover
+from telephony.agent.handover.handover import OPERATOR_HUNG_UP, Handover
 from telephony.agent.handover.left_over import settle_left_over
 from telephony.agent.handover.told import briefing_of
 from telephony.agent.hangup import DRAIN_S, HangUp

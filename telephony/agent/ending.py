@@ -60,8 +60,6 @@ def is_meant(reason: object) -> bool:
     return reason in _MEANT
 
 
-OPERATOR_HUNG_UP: Final = Ending("operator", "the operator hung up")
-
 _BY_BRIDGE: Final = {
     "caller_hung_up": Ending("caller", "the caller hung up"),
     "caller_vanished": Ending("line", "the telephone no longer knew the call"),

@@ -43,7 +43,9 @@ async def offered_link(
     came: asyncio.Future[rtc.RemoteParticipant] = asyncio.get_running_loop().create_future()
 
     def look(participant: rtc.RemoteParticipant) -> None:
-        if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP and not came.done():
+        is_operator = participant.attributes.get(job_attributes.ROLE) == job_attributes.OPERATOR
+        is_phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP and not is_operator
+        if is_phone and not came.done():
             came.set_result(participant)
 
     room.on("participant_connected", look)

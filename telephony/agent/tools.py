@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+TOOL_LIMIT_S = 40.0
+"""Longest a tool may work."""
+TRANSFER_LIMIT_S = 420.0
+"""The same for a transfer, which ends by its own limits: two ways, each with its ringing, and a briefing."""
+
 
 def function_tools(
     assistant: Assistant,
@@ -58,14 +63,14 @@ def _function_tool(
             _keep(context)
             await context.wait_for_playout()
         try:
-            async with asyncio.timeout(tool.limit_s), _waited_for(tool, context):
+            async with asyncio.timeout(_limit_s(tool)), _waited_for(tool, context):
                 result = await tool.run(desk, raw_arguments)
         except AssistantError as error:
             log.warning("tool_failed", tool=tool.name, reason=str(error))
             on_tool(tool.name, raw_arguments, {"error": error.message})
             raise ToolError(str(error)) from error
         except TimeoutError:
-            log.warning("tool_failed", tool=tool.name, reason=f"no answer within {tool.limit_s:g} s")
+            log.warning("tool_failed", tool=tool.name, reason=f"no answer within {_limit_s(tool):g} s")
             on_tool(tool.name, raw_arguments, {"error": "timeout"})
             raise ToolError("it took too long") from None
         on_tool(tool.name, raw_arguments, result)
@@ -81,6 +86,10 @@ def _function_tool(
     # livekit-agents runs it once the turn is taken: an answer that is worked out ahead calls nothing.
     schema = {"name": tool.name, "description": tool.description, "parameters": tool.schema()}
     return llm.function_tool(run, raw_schema=schema)
+
+
+def _limit_s(tool: Tool) -> float:
+    return TRANSFER_LIMIT_S if tool.after_speaking else TOOL_LIMIT_S
 
 
 def _keep(context: RunContext[None]) -> None:

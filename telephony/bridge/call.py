@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.call_quality import CallQuality
 from telephony.bridge.caller_hold import CallerHold
 from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
@@ -18,7 +19,6 @@ from telephony.bridge.hold_music import HoldMusic
 from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
 from telephony.bridge.pin_sounds import PinSounds
-from telephony.bridge.quality import assess
 from telephony.bridge.rejoin import Rejoin
 from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
@@ -28,7 +28,6 @@ from telephony.bridge.watch import CallWatch, Limits
 from telephony.calls.job_attributes import AUDIO_PATH
 from telephony.errors import RtpError
 from telephony.logs import get_logger
-from telephony.rtp.gaps import Gaps
 from telephony.sip.outcome import Outcome
 from telephony.sip.session_timer import EXPIRED_REASON, allows_update
 
@@ -60,9 +59,6 @@ log = get_logger(__name__)
 
 FIRST_PACKET_S = 1.0
 """How long the phone's first RTP packet is waited for before the call counts as active."""
-
-QUALITY_INTERVAL_S = 10.0
-"""How often the room is told how well the phone is heard."""
 
 _KEYS_WAITING = 64
 _BYE_WAIT_S = 5.0
@@ -124,7 +120,7 @@ class Call:
         self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
-        self._gaps = Gaps()
+        self._quality = CallQuality()
         self._watch: CallWatch | None = None
         self.place: Dispatch | None = None
         """Where the caller is, and as whom; set before joining."""
@@ -193,7 +189,7 @@ class Call:
         to_owner = self.services.media.to_owner
         rtp.on_first_packet = to_owner(self._first_packet.set)
         rtp.on_digit = to_owner(self._key_pressed)
-        rtp.on_packet = self._gaps.arrived
+        self._quality.follow(rtp)
 
     def answered(self, session: DialogSession, tasks: asyncio.TaskGroup, terms: Terms | None = None) -> None:
         """There is a dialog with the phone; ``connect`` may follow later, after a PIN."""
@@ -232,7 +228,7 @@ class Call:
         self._hold.follow()
         self._workers += [
             tasks.create_task(self._become_active()),
-            tasks.create_task(self._tell_quality()),
+            tasks.create_task(self._quality.tell(self.caller)),
             tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
             tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
         ]
@@ -264,7 +260,7 @@ class Call:
     def _held(self, is_held: bool) -> None:
         if self.agreement is not None and self.agreement.is_agreed:
             self.record.fields["codec"] = self.agreement.codec
-        self._gaps.pause()
+        self._quality.pause()
         if self._watch is not None:
             self._watch.held(is_held)
 
@@ -301,7 +297,7 @@ class Call:
                 await self._rejoin.close()
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
-                last = {**self._quality_attributes(), attributes.CALL_STATUS: "hangup"}
+                last = {**self._quality.attributes(), attributes.CALL_STATUS: "hangup"}
                 await self.caller.set_attributes(last, timeout_s=_LAST_STATUS_S)
                 await self.caller.retire(_OTHERS_FIRST_S)
             await self.caller.leave()
@@ -331,38 +327,7 @@ class Call:
 
     def rtp_statistics(self) -> dict[str, Any]:
         """The phone's packets, for event and log."""
-        rtp = self.rtp
-        if rtp is None:
-            return {"packets": 0, "lost": 0, "jitter_ms": 0.0}
-        stats = rtp.stats
-        return {
-            "packets": stats.received,
-            "packets_sent": rtp.packets_sent,
-            "packets_ignored": rtp.packets_ignored,
-            "lost": stats.lost,
-            "late": stats.late,
-            "reordered": stats.reordered,
-            "duplicates": stats.duplicates,
-            "concealed": stats.concealed,
-            "jitter_ms": round(stats.jitter_ms, 2),
-            "delay_ms": round(stats.delay_ms, 1),
-            **assess(stats, self._gaps, rtp.packets_sent).fields(),
-        }
-
-    def _quality_attributes(self) -> dict[str, str]:
-        if self.rtp is None:
-            return {}
-        return assess(self.rtp.stats, self._gaps, self.rtp.packets_sent).attributes()
-
-    async def _tell_quality(self) -> None:
-        """Say in the room how well the phone is heard, as that changes."""
-        told: dict[str, str] = {}
-        while True:
-            await asyncio.sleep(QUALITY_INTERVAL_S)
-            now = self._quality_attributes()
-            if now != told:
-                await self.caller.set_attributes(now)
-                told = now
+        return self._quality.statistics()
 
     def part(self, how: Ending) -> None:
         """End the call, after the goodbye where there is one to be heard."""

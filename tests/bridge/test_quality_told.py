@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from telephony.bridge import call as bridge_call
+from telephony.bridge import call_quality
 from tests.bridge.line import until
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def test_quality_is_told_during_the_call_and_after_it(
     line: TestLine, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attributes follow what comes; the last event has the whole call, with the gap in it."""
-    monkeypatch.setattr(bridge_call, "QUALITY_INTERVAL_S", 0.2)
+    monkeypatch.setattr(call_quality, "QUALITY_INTERVAL_S", 0.2)
     await line.provision()
     call = await phone.call(line.number, line.port, voice_hz=1000)
     await line.room_appears()

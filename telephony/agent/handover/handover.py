@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from telephony.agent.ending import Ending
 from telephony.agent.handover.consent import Ears
 from telephony.agent.handover.hold import Hold
 from telephony.agent.handover.operator_leg import OperatorLeg
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from telephony.assistants.schema import Operator
 
 log = get_logger(__name__)
+
+OPERATOR_HUNG_UP = Ending("operator", "the operator hung up")
+"""How a call ends whose operator took it and has left."""
 
 _TIMES_ASKED = 2
 """How often the operator is asked whether he takes the call."""

@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
 _ENGLISH: Final = frozenset({"en"})
 
-TRANSFER_LIMIT_S: Final = 420.0
-"""A transfer ends by its own limits: two ways, each with its ringing, and a briefing said twice."""
-
 _ALL: Final = (
     Tool.of(book_appointment, languages=_ENGLISH),
     Tool.of(opening_hours, languages=_ENGLISH),
-    Tool.of(transfer_to_operator, after_speaking=True, limit_s=TRANSFER_LIMIT_S),
+    Tool.of(transfer_to_operator, after_speaking=True),
     Tool.of(note_answer),
     Tool.of(refuse_recording),
     Tool.of(end_call),

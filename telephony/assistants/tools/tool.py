@@ -32,7 +32,6 @@ class Tool:
         arguments: their shape.
         function: does it.
         after_speaking: whether the words spoken with it must have been heard before it is done.
-        limit_s: longest it may work.
         waiting: what the caller hears while it is slow.
         languages: in which it speaks; None for any.
     """
@@ -42,7 +41,6 @@ class Tool:
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[Result]]
     after_speaking: bool = False
-    limit_s: float = 40.0
     waiting: Waiting | None = None
     languages: frozenset[str] | None = None
 
@@ -52,7 +50,6 @@ class Tool:
         function: Callable[..., Awaitable[Result]],
         *,
         after_speaking: bool = False,
-        limit_s: float = 40.0,
         waiting: Waiting | None = None,
         languages: frozenset[str] | None = None,
         strict: bool = True,
@@ -77,9 +74,7 @@ class Tool:
         config = ConfigDict(extra="forbid", strict=strict)
         model = create_model(f"{name}_arguments", __config__=config, **fields)
         summary = inspect.cleandoc(function.__doc__ or "").split("\n\n", 1)[0]
-        return cls(
-            name, " ".join(summary.split()), model, function, after_speaking, limit_s, waiting, languages
-        )
+        return cls(name, " ".join(summary.split()), model, function, after_speaking, waiting, languages)
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
