@@ -29,7 +29,7 @@ import psutil
 from bench.figures import Report, arguments
 from bench.interruptions.voices import speak
 from bench.speech_corpus.channel import phone
-from bench.speech_corpus.hints import subject_hint
+from bench.speech_corpus.hints import RUSSIAN_PROMPTS
 from bench.speech_corpus.prompts import human_prompts
 from bench.speech_corpus.scoring import errors, letter_errors, words_in
 from bench.speech_corpus.understanding import Understanding, answers, sentences
@@ -153,7 +153,7 @@ def russian(report: Report, step: int) -> None:
     for told, name in ((False, "without hints"), (True, "with hints")):
         result = Hearing()
         for number, prompt in chosen:
-            hint = subject_hint(prompt.name) if told else ""
+            hint = RUSSIAN_PROMPTS if told else ""
             samples = phone(prompt.samples, seed=number)
             result.add(hear(model, samples, result, hint=hint, language="ru"), prompt.text)
         target = 18.0 if told and step == 1 else None

@@ -69,8 +69,8 @@ class EndpointingSettings(BaseModel):
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Probability from which a sound is a voice: higher where lines are noisy. Default: the line's."""
     gate_db: float | None = Field(default=None, ge=3.0, le=30.0)
-    """So far above the noise of a noisy line a sound must be for the detector to be asked about it; 6 is a
-    good beginning. Default: it is asked about every sound."""
+    """So far above the noise of a noisy line a sound must be for the detector to be asked about it: 10 where
+    other people talk in the background. Default: it is asked about every sound."""
 
     @model_validator(mode="after")
     def _in_order(self) -> EndpointingSettings:
