@@ -361,7 +361,8 @@ class Assistant(Part):
         """Twelve hex digits that change with what the file says, and not with what a call brings along."""
         if self._edition:
             return self._edition
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        # Without defaults, so that an update of the product changes no version.
+        return hashlib.sha256(self.model_dump_json(exclude_unset=True).encode()).hexdigest()[:12]
 
 
 def secret_slots(flow: FlowTable | None) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from telephony.assistants.pipeline import speech_for
 from telephony.caller.run import run_script
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of, recorded_outcome
@@ -97,6 +98,7 @@ async def line_for(
     Raises:
         ConfigError, StartError: it does not start; nothing is left running.
     """
+    speech_for(assistant, place.config.speech)
     async with simulated(read_answers(place.answers())) as root:
         with tempfile.TemporaryDirectory(prefix="trunkline-test-") as folder:
             config = write_line(place, assistant, Path(folder), root)
