@@ -52,6 +52,7 @@ from telephony.errors import LinkError, TransferError
 from telephony.logs import get_logger
 from telephony.recording.recorder import Recorder
 from telephony.speech.dialogue_llm import DialogueLlm
+from telephony.speech.languages import in_language
 from telephony.speech.providers import Providers, build
 from telephony.spool import EventSpool
 from telephony.webhooks.guard import AddressGuard, networks
@@ -234,9 +235,8 @@ class Call:
         if not path.greets_early:
             self._record_room()
             self._open_talk()
-        longest_s = self._settings.line.agent.max_call_duration
         if self._answering is None:
-            self._conversation.limit_time(min(longest_s, self._assistant.budget.duration_s or longest_s))
+            self._conversation.limit_time(self._longest_s)
         else:
             self._answering.listen(session)
             self._spawn(self._answering.lead())
@@ -304,7 +304,7 @@ class Call:
             lambda: self._record,
             self._speak_first,
             lambda ending: self._hang_up(ending, None),
-            self._settings.line.agent.max_call_duration,
+            self._longest_s,
         )
         asked = self._settings.line.speech.llm.provider not in _NO_MODELS
         model = providers.llm if asked and isinstance(providers, Providers) else None
@@ -315,9 +315,14 @@ class Call:
         if self._answering is None or self._answering.at_once:
             self._speak_first()
 
+    @property
+    def _longest_s(self) -> float:
+        longest_s = self._settings.line.agent.max_call_duration
+        return min(longest_s, self._assistant.budget.duration_s or longest_s)
+
     def _build(self) -> Pipeline:
         speech, socket, ears = (
-            self._settings.line.speech,
+            in_language(self._settings.line.speech, self._assistant.language),
             self._settings.speech_socket,
             ears_of(self._assistant),
         )

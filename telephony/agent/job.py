@@ -10,6 +10,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from telephony import logs
 from telephony.agent import orphans
 from telephony.agent.assistant_shelf import AssistantShelf
@@ -20,11 +22,14 @@ from telephony.agent.rehearsal import rehearse
 from telephony.agent.room import delete_room
 from telephony.agent.settings import AgentSettings
 from telephony.assistants.call_data import filled
+from telephony.assistants.schema import Operator
 from telephony.errors import TrunklineError
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from livekit.agents import JobContext, JobProcess
+
+    from telephony.assistants.schema import Assistant
 
 log = get_logger(__name__)
 
@@ -59,7 +64,9 @@ async def entrypoint(ctx: JobContext) -> None:
         name = assistant_name(ctx.job.metadata, settings.line.assistants.default)
         orphans.note(settings.journals, ctx.job)
         shelf = ctx.proc.userdata.get(_SHELF) or _shelf(settings)
-        assistant = filled(shelf.get(name), call_data(ctx.job.metadata))
+        assistant = handing_to(
+            filled(shelf.get(name), call_data(ctx.job.metadata)), operator_of(ctx.job.metadata)
+        )
         call = ctx.proc.userdata[_CALL] = Call(ctx, settings, assistant)
         await call.begin()
     except TrunklineError as error:
@@ -113,6 +120,37 @@ def call_data(metadata: str) -> dict[str, Any]:
         return {}
     data = told.get("data") if isinstance(told, dict) else None
     return data if isinstance(data, dict) else {}
+
+
+def operator_of(metadata: str) -> str | None:
+    """Whom this call may be handed to, from its job's metadata: ``{"transfer_to": "+15550100199"}``.
+
+    The key is that of LiveKit's own outbound example. Whoever dispatches the job answers for the number: the
+    api has its guard decide about it before the call is dialled.
+    """
+    try:
+        told = json.loads(metadata or "{}")
+    except ValueError:
+        return None
+    wanted = told.get("transfer_to") if isinstance(told, dict) else None
+    if not isinstance(wanted, str) or not wanted.strip():
+        return None
+    address = wanted.strip()
+    return address if address.startswith(("sip:", "tel:")) else f"tel:{address}"
+
+
+def handing_to(assistant: Assistant, target: str | None) -> Assistant:
+    """The assistant with another operator behind it for one call."""
+    if target is None:
+        return assistant
+    try:
+        operator = Operator.model_validate({**assistant.operator.model_dump(), "transfer_to": target})
+    except ValidationError:
+        log.warning("transfer_target_ignored", reason="it is no sip: or tel: address and no number")
+        return assistant
+    made = assistant.model_copy(update={"operator": operator})
+    made._edition = assistant.version
+    return made
 
 
 async def _fail(ctx: JobContext, call: Call | None, cause: str) -> None:

@@ -106,6 +106,7 @@ class DialGuard:
             await _key(connection, key_id, now),
             request.ringing_timeout_s,
             request.max_call_duration_s,
+            request.transfer_to,
         )
         usage = await self.read_usage(connection, wanted, now)
         verdict = decide(wanted, self.rules, usage, now, may_wait=may_wait)

@@ -6,7 +6,8 @@ import pytest
 from livekit import rtc
 
 from telephony.agent.caller import Caller, find_caller
-from telephony.agent.job import assistant_name
+from telephony.agent.job import assistant_name, handing_to, operator_of
+from telephony.assistants.loader import load_assistant
 from telephony.calls.ids import is_call_id
 
 pytestmark = pytest.mark.pure
@@ -110,3 +111,31 @@ async def test_nobody_is_waited_for_after_the_end() -> None:
 def test_the_rule_names_the_assistant(metadata: str, name: str) -> None:
     """Metadata that is not ours falls back to the operator's default."""
     assert assistant_name(metadata, "reception") == name
+
+
+@pytest.mark.parametrize(
+    ("metadata", "target"),
+    [
+        ('{"transfer_to": "+15550100199"}', "tel:+15550100199"),
+        ('{"transfer_to": " sip:desk@clinic.example "}', "sip:desk@clinic.example"),
+        ('{"transfer_to": ""}', None),
+        ('{"transfer_to": 7}', None),
+        ("[]", None),
+        ("not JSON", None),
+        ("", None),
+    ],
+)
+def test_a_call_names_who_takes_over(metadata: str, target: str | None) -> None:
+    """The key of LiveKit's outbound example is the operator of that one call."""
+    assert operator_of(metadata) == target
+    assistant = load_assistant("reception")
+    own = handing_to(assistant, target)
+    assert own.operator.transfer_to == (target or assistant.operator.transfer_to)
+    assert own.version == assistant.version
+    assert assistant.operator.transfer_to == load_assistant("reception").operator.transfer_to
+
+
+def test_what_is_no_address_changes_nothing() -> None:
+    """A call with a target that nobody could dial keeps the assistant's own operator."""
+    assistant = load_assistant("reception")
+    assert handing_to(assistant, "tel:nobody").operator == assistant.operator

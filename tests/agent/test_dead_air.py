@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.agents.voice.events import AgentStateChangedEvent, UserStateChangedEvent
 
 from telephony.agent.dead_air import MOST_UNHEARD, SECOND_FILLER_S, SILENT_AGENT_S, DeadAir
-from telephony.assistants.schema import Rescue
+from telephony.assistants.rescue import Rescue
 from telephony.clock import ManualClock
 from telephony.speech.guard.trouble import Trouble
 

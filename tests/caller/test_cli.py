@@ -54,7 +54,9 @@ class ToneModel:
         text = next((words for tone, words in SENTENCES.items() if abs(tone - heard) < 15), "")
         return Recognised(text, 0.9, 0.1, len(samples) / rate, 0.01, 10)
 
-    def speak(self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0) -> Samples:
+    def speak(
+        self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0, language: str = "en"
+    ) -> Samples:
         return sine(620, 0.1 * len(text) / speed, rate=rate)
 
 

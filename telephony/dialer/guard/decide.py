@@ -52,6 +52,7 @@ def decide(
         _enabled(rules),
         _key(wanted),
         *destination_checks(destination, rules),
+        *_transfer(wanted, rules),
         _do_not_call(usage),
         *by_trunk,
         _hours(destination, rules, now),
@@ -93,6 +94,20 @@ def decide_destination(to: str, rules: GuardRules) -> Verdict:
         refusal=_refusal(refusing),
         ringing_timeout_s=rules.ringing_timeout_s,
         max_call_duration_s=rules.max_call_duration_s,
+    )
+
+
+def _transfer(wanted: Wanted, rules: GuardRules) -> Iterator[Check]:
+    """Whom the call may be handed to is a destination as well, and our account pays for it."""
+    if wanted.transfer_to is None:
+        return
+    verdict = decide_destination(wanted.transfer_to, rules)
+    if verdict.refusal is None:
+        yield Check("transfer_to", True, "outbound", "The call may be handed to that number.")
+        return
+    found = verdict.refusal
+    yield Check(
+        "transfer_to", False, found.setting, f"The call may not be handed over: {found.sentence}", found.fix
     )
 
 

@@ -38,6 +38,7 @@ class Wanted:
         trunk: a trunk's name; None: the file's choice.
         key: who asks; None: nobody is named, which only ``guard explain`` may do.
         ringing_timeout_s, max_call_duration_s: as asked; None: the file's.
+        transfer_to: whom the call may be handed to; None: nobody that the request names.
     """
 
     to: str
@@ -46,6 +47,7 @@ class Wanted:
     key: KeyFacts | None = None
     ringing_timeout_s: float | None = None
     max_call_duration_s: float | None = None
+    transfer_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,3 +332,11 @@ def test_allowed_means_that_every_check_passed(to: str, shown: str | None, enabl
     assert (found.refusal is None) == found.allowed
     assert len({check.name for check in found.checks}) == len(found.checks)
     assert found.to_json()["allowed"] is found.allowed
+
+
+@pytest.mark.parametrize(("transfer_to", "allowed"), [("+78091234567", False), (MOSCOW, True)])
+def test_whom_a_call_may_be_handed_to_is_a_destination(transfer_to: str, allowed: bool) -> None:
+    """A number that may not be dialled is not reached by a transfer either."""
+    found = decide(Wanted(MOSCOW, transfer_to=transfer_to), rules(), Usage(), NOW)
+    assert found.allowed == allowed
+    assert refused_by(found) == (None if allowed else "transfer_to")
