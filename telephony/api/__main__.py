@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from telephony import logs
 from telephony.api.settings import ApiSettings, read_settings
 from telephony.errors import PortTakenError, TrunklineError
+from telephony.heap import set_aside_what_stays, share_heaps
 from telephony.store import schema
 from telephony.store.database import Database
 
@@ -55,6 +56,8 @@ def _run(given: argparse.Namespace) -> int:
 
         write_schemas(given.output or Path("docs/events"))
         return 0
+    # Each connection to the database has a thread, and each thread would have a heap of its own.
+    share_heaps()
     config = given.config or os.environ.get("TRUNKLINE_CONFIG")
     settings = read_settings(Path(config) if config else None)
     if given.command == "migrate" or not given.no_migrate:
@@ -75,6 +78,7 @@ async def _migrate(settings: ApiSettings) -> None:
 async def _serve(settings: ApiSettings) -> int:
     from telephony.api.server import serve
 
+    set_aside_what_stays()
     with _listen(settings.host, settings.port) as listener:
         await serve(settings, listener)
     return 0

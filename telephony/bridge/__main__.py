@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from telephony import logs
 from telephony.bridge.config import load_config
-from telephony.bridge.heap import CallSweep, set_aside_what_stays, share_heaps
 from telephony.bridge.left_calls import LeftCalls
 from telephony.bridge.noise import quieten
 from telephony.bridge.service import BridgeService
 from telephony.errors import TrunklineError
+from telephony.heap import CallSweep, set_aside_what_stays, share_heaps
 from telephony.logs import get_logger
 from telephony.rtp.thread import SWITCH_INTERVAL_S
 

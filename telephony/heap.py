@@ -1,10 +1,11 @@
 """Keeps the memory of a process that lives for months flat, and its garbage collector brief.
 
-Two things made a bridge grow. glibc gives each thread that allocates a heap of its own (mallopt(3),
-``M_ARENA_MAX``), and the threads of LiveKit's SDK make and drop a room per call, each in whichever heap is at
-hand. And the parts of a call know each other, so only Python's collector frees them: it waits until
-what is new is a quarter of all there is, which with the imports of a bridge takes some 200 calls, and then
-stops every thread, that of audio among them, while it looks through everything.
+Two things make a process grow. glibc gives each thread that allocates a heap of its own (mallopt(3),
+``M_ARENA_MAX``): the threads of LiveKit's SDK make and drop a room per call, those of the api read the
+database, each in whichever heap is at hand. And the parts of a call know each other, so only Python's
+collector frees them: it waits until what is new is a quarter of all there is, which with the imports of a
+bridge takes some 200 calls, and then stops every thread, that of audio among them, while it looks through
+everything.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ import weakref
 
 import pytest
 
-from telephony.bridge.heap import CallSweep
+from telephony.heap import CallSweep
 
 pytestmark = pytest.mark.component
 
 THREADS_THAT_ALLOCATE = """
 import ctypes, sys, tempfile, threading
-from telephony.bridge.heap import share_heaps
+from telephony.heap import share_heaps
 if len(sys.argv) > 1:
     assert share_heaps(int(sys.argv[1]))
 libc = ctypes.CDLL(None)
@@ -55,7 +55,7 @@ def test_threads_share_as_many_heaps_as_are_allowed() -> None:
 
 async def test_what_a_call_has_left_is_freed_soon_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts that know only each other are gone without the collector's own turn; the next call's as well."""
-    monkeypatch.setattr("telephony.bridge.heap.SETTLED_S", 0.0)
+    monkeypatch.setattr("telephony.heap.SETTLED_S", 0.0)
     sweep = CallSweep()
     gc.disable()
     try:
