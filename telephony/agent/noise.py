@@ -54,6 +54,13 @@ KNOWN: Final = (
         "left_while_joining",
         r"error running user callback for local_track_published: .*KeyError: 'TR_\w+'",
     ),
+    # The room was closed at the server in the moment in which something was still being told to it.
+    _line(
+        "livekit",
+        "noise",
+        "signal_at_end",
+        r"livekit_signaling:\d+:livekit_signaling - dropping pass-through signal — no stream available",
+    ),
     # What a caller says after the goodbye reaches a session that is already closing.
     _line("livekit.agents", "noise", "input_at_end", r"skipping (user input|reply to user input), .*"),
     _line("livekit.agents", "noise", "input_at_end", r"skipping on_user_turn_completed, .*"),

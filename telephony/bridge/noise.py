@@ -13,6 +13,7 @@ _KNOWN: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("root", re.compile(r"ignoring (text|byte) stream with topic '[^']*', no callback attached\Z")),
     ("livekit", re.compile(r"task cancelled: ")),
     ("livekit", re.compile(r".* - (signal client closed|.*data channel .* closed unexpectedly)", re.DOTALL)),
+    ("livekit", re.compile(r".* - dropping pass-through signal — no stream available\Z")),
     # Handles of a room that was deleted are dropped by both sides.
     ("livekit", re.compile(r".*Attempted to drop unknown FFI handle: \d+", re.DOTALL)),
     # Written by the native side at exit, when nobody listens any more.

@@ -106,6 +106,8 @@ class ContractAgent(ABC):
         self.statuses: list[str] = []
         self.reasons: dict[str, int] = {}
         """By identity: with what reason participants have left."""
+        self.was_away = False
+        """Whether the watcher's own connection was made anew: who left meanwhile has no reason then."""
 
     @property
     @abstractmethod
@@ -179,8 +181,12 @@ class ContractAgent(ABC):
         def left(participant: rtc.RemoteParticipant) -> None:
             self.reasons[participant.identity] = int(participant.disconnect_reason or 0)
 
+        def away() -> None:
+            self.was_away = True
+
         room.on("participant_attributes_changed", changed)
         room.on("participant_disconnected", left)
+        room.on("reconnecting", away)
 
 
 class RoomAgent(ContractAgent):
