@@ -20,5 +20,7 @@ def _logging_as_found() -> Iterator[None]:
     level, handlers, disabled = root.level, root.handlers[:], root.manager.disable
     yield
     root.setLevel(level)
+    for added in [each for each in root.handlers if each not in handlers]:
+        added.close()
     root.handlers[:] = handlers
     logging.disable(disabled)

@@ -6,6 +6,7 @@ the bridge, which knows a trunk's calls by its numbers.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from provisioning.spelling import without_separators
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 
 
 def trunk_limits(config: LineConfig) -> list[dict[str, Any]]:
-    """The bridge's ``trunk_limits``: trunks that say ``max_calls`` and have numbers."""
-    return [
+    """The bridge's ``trunk_limits``: trunks that say ``max_calls`` and have numbers of their own.
+
+    A number that is shown over several lines tells nothing of the line; it counts towards none of them.
+    """
+    shared = _shared(config)
+    lines = [
         {
             "name": trunk.name,
             "numbers": [
-                *(without_separators(number) for number in trunk.numbers),
+                *(bare for number in trunk.numbers if (bare := without_separators(number)) not in shared),
                 # Calls to and from a registered line carry the login.
                 *([trunk.auth_username] if trunk.auth_username else []),
             ],
@@ -29,3 +34,17 @@ def trunk_limits(config: LineConfig) -> list[dict[str, Any]]:
         for trunk in config.sip_trunks
         if trunk.max_calls is not None and trunk.numbers
     ]
+    return [line for line in lines if line["numbers"]]
+
+
+def _shared(config: LineConfig) -> set[str]:
+    """Numbers that several trunks of one direction have."""
+    trunks = config.sip_trunks
+    ways = (
+        [trunk for trunk in trunks if not trunk.outbound_only],
+        [trunk for trunk in trunks if not trunk.inbound_only],
+    )
+    counted = [
+        Counter(without_separators(number) for trunk in way for number in set(trunk.numbers)) for way in ways
+    ]
+    return {number for counts in counted for number, times in counts.items() if times > 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -64,10 +65,17 @@ def _claim(port: int) -> bool:
     except OSError:
         claim.close()
         return False
+    if not _ASKED_FOR:
+        atexit.register(_give_back)
     _ASKED_FOR.append(claim)
     while len(_ASKED_FOR) > _REMEMBERED:
         _ASKED_FOR.popleft().close()
     return True
+
+
+def _give_back() -> None:
+    while _ASKED_FOR:
+        _ASKED_FOR.pop().close()
 
 
 def require_free_sip(port: int, *, field: str, address: str = _LOOPBACK) -> int:

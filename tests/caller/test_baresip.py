@@ -46,14 +46,17 @@ snd_path {folder}
 
 
 @asynccontextmanager
-async def baresip(folder: Path, *commands: str, user: str = "bot") -> AsyncIterator[int]:
+async def baresip(
+    folder: Path, *commands: str, user: str = "bot", amplitude: float = 0.3
+) -> AsyncIterator[int]:
     """A baresip that answers by itself and records both directions; gives its SIP port.
 
     Args:
         user: whom it takes calls for; to any other it says 404.
+        amplitude: of the tone that it plays, 0 to 1.
     """
     path, port = require("baresip", "baresip-core"), free_sip_port()
-    write_wav(folder / "played.wav", [sine(PLAYED, 30.0)], 8000)
+    write_wav(folder / "played.wav", [sine(PLAYED, 30.0, amplitude=amplitude)], 8000)
     (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
     (folder / "accounts").write_text(
         f"<sip:{user}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU,PCMA\n"

@@ -95,3 +95,16 @@ def test_what_a_carrier_allows_is_told_to_the_bridge() -> None:
     cap = TrunkLimitSection(**limit).to_cap()
     assert (cap.name, cap.numbers, cap.calls) == ("a", frozenset({"74950000001", "0053000"}), 5)
     assert bridge(config, place_of(config.bridge))["trunk_limits"] == [limit]
+
+
+def test_a_number_of_several_lines_counts_towards_none() -> None:
+    """What two trunks show alike tells nothing of the line; in and out of one line are not two lines."""
+    config = line(
+        """
+        {name: narrow, outbound_only: true, numbers: ["+74950000001"], host: a.example, max_calls: 1}
+        {name: wide, outbound_only: true, numbers: ["+74950000001"], host: b.example}
+        {name: own, outbound_only: true, numbers: ["+74950000002"], host: c.example, max_calls: 2}
+        {name: in, inbound_only: true, numbers: ["+74950000002"], allowed_addresses: ["192.0.2.1"]}
+        """
+    )
+    assert trunk_limits(config) == [{"name": "own", "numbers": ["+74950000002"], "max_calls": 2}]
