@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.component
 
-BACK_S = 12.0
+BACK_S = 25.0
 """Promised are ten seconds of outage; the SDK of whoever else is there needs some more to come back."""
 
 

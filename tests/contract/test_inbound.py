@@ -55,6 +55,7 @@ async def test_a_call_is_answered_once_an_agent_can_be_heard(
     await call.bye()
     await until(lambda: line.is_gone(IDENTITY))
     if path == "room":
+        await until(lambda: IDENTITY in agent.reasons)
         assert "hangup" in agent.statuses
         assert agent.reasons[IDENTITY] == rtc.DisconnectReason.CLIENT_INITIATED
 
