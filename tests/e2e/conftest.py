@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ CONFIG = ROOT / "config" / "livekit-sip.yaml"
 
 _OURS = ("worker", "bridge", "speech", "supervisor")
 
+LOAD_WARNINGS = frozenset({"media_ticks_skipped"})
+"""What says that the machine is busy, and nothing of a call; in the supervisor's log it is the caller's clock."""
+
 
 @dataclass
 class RunningLine:
@@ -36,6 +40,8 @@ class RunningLine:
 
     line: Line
     info: LineInfo
+    load_warnings: Counter[str] = field(default_factory=Counter)
+    """How often each load warning came, as the last look at the logs has found."""
 
     async def call(
         self, script: Script | str, *, to: str | None = None, folder: Path | None = None
@@ -54,8 +60,9 @@ class RunningLine:
         return events_of(self.line.data.events, report.sip_call_id)
 
     def troubles(self) -> list[dict[str, Any]]:
-        """Every warning and error that our own processes logged so far."""
+        """Every warning and error that our own processes logged so far, but for those of load."""
         found = []
+        self.load_warnings.clear()
         for name in _OURS:
             path = self.line.data.logs / f"{name}.log"
             for text in path.read_text().splitlines() if path.exists() else ():
@@ -64,8 +71,8 @@ class RunningLine:
                 except ValueError:
                     found.append({"log": name, "event": text})
                     continue
-                if entry.get("event") == "media_ticks_skipped" and name == "supervisor":
-                    # The telephone's own clock: the caller is part of this process.
+                if entry.get("event") in LOAD_WARNINGS:
+                    self.load_warnings[f"{name}: {entry['event']}"] += 1
                     continue
                 if entry.get("level") not in {"info", "debug"}:
                     found.append({"log": name, **entry})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from livekit import api
 
 from telephony.caller.script import ImpairmentSettings
 from telephony.caller.script_file import load_script
+from tests.bridge.line import until
 from tests.e2e.conftest import RunningLine, what_went_wrong
 from tests.processes import all_gone, family
 
@@ -126,12 +128,18 @@ async def test_an_unknown_number_is_refused_at_once_with_the_field(line: Running
     report = await line.call(hello(), to=line.info.sip.replace("+15550100100", "+15550999999"))
     assert report.outcome == "refused"
     assert "404" in report.cause
-    told = [entry for entry in line.troubles() if "refused" in str(entry.get("event"))]
-    assert told, "the bridge's log says nothing"
+    told: list[dict[str, Any]] = []
+
+    def is_told() -> bool:
+        told[:] = [entry for entry in line.troubles() if "refused" in str(entry.get("event"))]
+        return bool(told)
+
+    await until(is_told)
     assert told[-1].get("field")
 
 
 async def test_good_calls_log_no_warning_and_no_error(line: RunningLine) -> None:
-    """Whatever our processes warned of, it was the call that had to be refused."""
+    """Whatever our processes warned of, it was the call that had to be refused, or the machine's load."""
     troubles = [entry for entry in line.troubles() if "refused" not in str(entry.get("event"))]
+    sys.stdout.write(f"load warnings: {dict(line.load_warnings) or 'none'}\n")
     assert [f"{entry['log']}: {entry.get('event')}" for entry in troubles] == []
