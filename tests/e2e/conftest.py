@@ -31,7 +31,7 @@ CONFIG = ROOT / "config" / "livekit-sip.yaml"
 _OURS = ("worker", "bridge", "speech", "supervisor")
 
 LOAD_WARNINGS = frozenset({"media_ticks_skipped"})
-"""What says that the machine is busy, and nothing of a call; in the supervisor's log it is the caller's clock."""
+"""What says that the machine is busy, and nothing of a call; the supervisor's is the caller's own clock."""
 
 
 @dataclass
