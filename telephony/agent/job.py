@@ -16,6 +16,7 @@ from telephony import logs
 from telephony.agent import orphans
 from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
+from telephony.agent.dialled import told_of
 from telephony.agent.editions import Editions
 from telephony.agent.hangup import HangUp
 from telephony.agent.rehearsal import rehearse
@@ -114,11 +115,7 @@ def assistant_name(metadata: str, default: str) -> str:
 
 def call_data(metadata: str) -> dict[str, Any]:
     """What the call brings along, from its job's metadata: ``{"data": {"order": "1042"}}``."""
-    try:
-        told = json.loads(metadata or "{}")
-    except ValueError:
-        return {}
-    data = told.get("data") if isinstance(told, dict) else None
+    data = told_of(metadata).get("data")
     return data if isinstance(data, dict) else {}
 
 
@@ -128,11 +125,7 @@ def operator_of(metadata: str) -> str | None:
     The key is that of LiveKit's own outbound example. Whoever dispatches the job answers for the number: the
     api has its guard decide about it before the call is dialled.
     """
-    try:
-        told = json.loads(metadata or "{}")
-    except ValueError:
-        return None
-    wanted = told.get("transfer_to") if isinstance(told, dict) else None
+    wanted = told_of(metadata).get("transfer_to")
     if not isinstance(wanted, str) or not wanted.strip():
         return None
     address = wanted.strip()

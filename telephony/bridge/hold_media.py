@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.audio.frame import silence
+from telephony.bridge.played_instead import PlayedInstead
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
@@ -20,7 +21,7 @@ _SILENCE = silence()
 _SILENCE.setflags(write=False)
 
 
-class HoldMedia:
+class HoldMedia(PlayedInstead):
     """An audio path that plays music to the phone.
 
     Args:
@@ -29,31 +30,7 @@ class HoldMedia:
     """
 
     def __init__(self, path: CallMedia, music: HoldMusic) -> None:
-        self.name = path.name
-        self._path = path
-        self._music = music
-        self._number = 0
-
-    async def start(self) -> None:
-        """Nothing needs to be made."""
-
-    def release(self) -> None:
-        """The path was released when the call was answered."""
+        super().__init__(path, music.frame)
 
     def feed(self, frame: Samples) -> None:
         self._path.feed(_SILENCE)
-
-    def take(self) -> Samples:
-        self._path.take()
-        frame = self._music.frame(self._number)
-        self._number += 1
-        return frame
-
-    async def rejoined(self) -> None:
-        await self._path.rejoined()
-
-    async def close(self) -> None:
-        """The path is closed by whoever made it."""
-
-    def statistics(self) -> dict[str, int]:
-        return self._path.statistics()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,8 @@ from telephony.errors import ScriptError, SipParseError, TrunklineError
 from telephony.sip.digest import Credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from telephony.caller.report import CallReport
     from telephony.caller.script import Script
 
@@ -62,24 +64,12 @@ def run(
 ) -> None:
     """Make one call. Exit code: 0 it went as scripted, 1 it did not, 2 script or address are wrong."""
     console = Console(stderr=True, highlight=False)
-    try:
-        loaded = load_script(script)
-        credentials = _credentials(user, password)
-        made = asyncio.run(_call(loaded, to, report, speech, credentials, console))
-    except (ScriptError, SipParseError) as error:
-        raise _failed(console, error, _WRONG_USAGE) from None
-    except TrunklineError as error:
-        raise _failed(console, error, error.exit_code) from None
-    except OSError as error:
-        console.print(f"✗ the report cannot be written: {error}", markup=False)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
-    show_summary(console, made)
-    if as_json:
-        typer.echo(json.dumps(made.to_json(), ensure_ascii=False))
-    if not made.ok:
-        raise typer.Exit(1)
+
+    async def make() -> CallReport:
+        loaded, credentials = load_script(script), _credentials(user, password)
+        return await _call(loaded, to, report, speech, credentials, console)
+
+    _carry_out(make, console, (ScriptError, SipParseError), as_json=as_json)
 
 
 @app.command(epilog="Example: trunkline caller answer voicemail --port 5080")
@@ -102,23 +92,11 @@ def answer(
 ) -> None:
     """Be called once, and answer as the script says. Exit codes as of run."""
     console = Console(stderr=True, highlight=False)
-    try:
-        loaded = load_script(script)
-        made = asyncio.run(_be_called(loaded, host, port, wait_s, report, speech, console))
-    except ScriptError as error:
-        raise _failed(console, error, _WRONG_USAGE) from None
-    except TrunklineError as error:
-        raise _failed(console, error, error.exit_code) from None
-    except OSError as error:
-        console.print(f"✗ the report cannot be written: {error}", markup=False)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
-    show_summary(console, made)
-    if as_json:
-        typer.echo(json.dumps(made.to_json(), ensure_ascii=False))
-    if not made.ok:
-        raise typer.Exit(1)
+
+    async def make() -> CallReport:
+        return await _be_called(load_script(script), host, port, wait_s, report, speech, console)
+
+    _carry_out(make, console, (ScriptError,), as_json=as_json)
 
 
 @app.command()
@@ -136,6 +114,32 @@ def scripts() -> None:
     """The scripts that come with it."""
     for name in shipped_scripts():
         typer.echo(f"{name:<10} {load_script(name).about.strip()}")
+
+
+def _carry_out(
+    make: Callable[[], Coroutine[Any, Any, CallReport]],
+    console: Console,
+    wrong_usage: tuple[type[TrunklineError], ...],
+    *,
+    as_json: bool,
+) -> None:
+    """Make a call and show what came of it; whatever is wrong is one sentence and an exit code."""
+    try:
+        made = asyncio.run(make())
+    except wrong_usage as error:
+        raise _failed(console, error, _WRONG_USAGE) from None
+    except TrunklineError as error:
+        raise _failed(console, error, error.exit_code) from None
+    except OSError as error:
+        console.print(f"✗ the report cannot be written: {error}", markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    show_summary(console, made)
+    if as_json:
+        typer.echo(json.dumps(made.to_json(), ensure_ascii=False))
+    if not made.ok:
+        raise typer.Exit(1)
 
 
 async def _call(
