@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from livekit import api
 
 from tests.bridge.called_phone import CalledPhone
-from tests.bridge.line import until
 from tests.e2e.outbound import CALLER_ID, outbound_line, trunk
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from bench.figures import Report

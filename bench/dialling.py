@@ -35,9 +35,10 @@ from telephony.link.job_end import JobEnd
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import dial
 from tests.bridge.direct import DirectLine
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.mixed_calls import MixedCalls
 from tests.bridge.servers import livekit_server, redis_server, started
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.called_phone import CalledLeg

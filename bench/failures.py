@@ -26,9 +26,9 @@ from bench.figures import Report, arguments
 from bench.timed_line import Spoken
 from telephony import logs
 from telephony.caller.script_file import parse_script
-from tests.bridge.line import until
 from tests.bridge.phone import Clip, Phone
 from tests.e2e.timed import GREETED_S, hears, is_heard, quiet, timed_line
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples

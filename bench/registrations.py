@@ -25,8 +25,8 @@ from telephony.bridge.register_policy import State
 from telephony.clock import LoopClock
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.uri import SipUri
-from tests.bridge.line import until
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
+from tests.waiting import until
 
 HOST = "127.0.0.1"
 SHORT_S, SHORT_BACK_S = 60.0, 5.0

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from telephony.clock import LoopClock, ManualClock
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.pure
 
@@ -55,5 +56,5 @@ async def test_the_loops_clock_runs_timers_too() -> None:
     done = asyncio.Event()
     before = clock.now()
     clock.call_later(0.01, done.set)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE * 5)
     assert clock.now() > before

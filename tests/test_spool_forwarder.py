@@ -12,6 +12,7 @@ import pytest
 from telephony.errors import StoreError
 from telephony.spool import EventSpool
 from telephony.spool_forwarder import SpoolForwarder, Taken
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -197,9 +198,9 @@ async def test_it_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     write(tmp_path, 3)
     await asyncio.sleep(0.05)
     api.away = False
-    async with asyncio.timeout(10):
+    async with limit(10):
         while len(api.took) < 4:
             await asyncio.sleep(0.02)
     stop.set()
-    async with asyncio.timeout(2):
+    async with limit(2):
         await task

@@ -40,6 +40,7 @@ from telephony.speech.simulators.openai import scripted as answering
 from telephony.speech.simulators.serving import serve
 from tests.agent.test_turn_taking import Phone, ToldVad
 from tests.speech.conversation import Microphone
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,7 +99,7 @@ class Faulty:
     async def heard_after(self, at: float, within_s: float) -> float:
         """Seconds from then to the agent's next sound."""
         before = len(self.phone.heard)
-        async with asyncio.timeout(within_s):
+        async with limit(within_s):
             while not any(np.any(frame) for frame in self.phone.heard[before:]):
                 await asyncio.sleep(0.02)
         return time.monotonic() - at
@@ -157,7 +158,7 @@ async def faulty(*, stand_in: bool = True) -> AsyncIterator[Faulty]:
                 each.fault = None
             turns.close()
             await dead_air.aclose()
-            async with asyncio.timeout(5):
+            async with limit(5):
                 await session.aclose()
             await sync.aclose()
             listening.cancel()

@@ -15,6 +15,7 @@ from livekit import api, rtc
 from telephony.audio.frame import FRAME_SAMPLES, RATE
 from telephony.audio.level import dbfs
 from tests.bridge.servers import API_KEY, API_SECRET
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +128,7 @@ class Telephone:
 
     async def hears_agent(self, within_s: float, *, since: float = 0.0) -> float:
         """Wait for a loud frame that came after ``since``; returns when it came."""
-        async with asyncio.timeout(within_s):
+        async with limit(within_s):
             while True:
                 for at, frame in self.heard:
                     if at >= since and dbfs(frame) > LOUD_DBFS:
@@ -136,7 +137,7 @@ class Telephone:
 
     async def hears_silence(self, within_s: float, *, quiet_s: float = 0.6) -> float:
         """Wait until the agent has been quiet for a while; returns when its last loud frame came."""
-        async with asyncio.timeout(within_s):
+        async with limit(within_s):
             while True:
                 loud = [at for at, frame in self.heard if dbfs(frame) > LOUD_DBFS]
                 if loud and time.monotonic() - loud[-1] > quiet_s:

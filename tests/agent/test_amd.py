@@ -9,6 +9,7 @@ import pytest
 from livekit.agents import NOT_GIVEN, APIConnectOptions, llm
 
 from telephony.agent.amd import ModelJudge
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from livekit.agents import NotGivenOr
@@ -59,7 +60,7 @@ async def _verdict(label: str) -> tuple[list[tuple[str, str]], list[str]]:
         judge.voice(True, 0.0)
         judge.words("We are out until Monday.")
         judge.voice(False, 0.3)
-        async with asyncio.timeout(10):
+        async with limit(10):
             while not told:
                 await asyncio.sleep(0.02)
     finally:

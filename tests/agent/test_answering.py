@@ -17,6 +17,7 @@ from telephony.agent.answering import Answering
 from telephony.agent.triaged_input import line_audio
 from telephony.assistants.answering import AnsweringSettings
 from tests.triage.samples import Line, Voice
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -127,13 +128,13 @@ class Call:
 
     async def asked(self, *wanted: str) -> None:
         """Wait until the call was asked for just this, in this order."""
-        async with asyncio.timeout(20):
+        async with limit(20):
             while self.lead.asked != list(wanted):
                 await asyncio.sleep(0.02)
 
     async def told(self, *wanted: str) -> None:
         """Wait until just this was told of who answered."""
-        async with asyncio.timeout(20):
+        async with limit(20):
             while [told["answered_by"] for told in self.lead.told] != list(wanted):
                 await asyncio.sleep(0.02)
 

@@ -12,7 +12,8 @@ from livekit import rtc
 
 from telephony.agent.aside import AsideOutput
 from telephony.audio.frame import RATE
-from tests.agent.test_turn_taking import Phone, until
+from tests.agent.test_turn_taking import Phone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

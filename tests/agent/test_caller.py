@@ -9,6 +9,7 @@ from telephony.agent.caller import Caller, find_caller
 from telephony.agent.job import assistant_name, handing_to, operator_of
 from telephony.assistants.loader import load_assistant
 from telephony.calls.ids import is_call_id
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.pure
 
@@ -93,7 +94,7 @@ async def test_nobody_is_waited_for_after_the_end() -> None:
     waiting = asyncio.create_task(found(Room(), over, limit_s=60))
     await asyncio.sleep(0)
     over.set()
-    assert (await asyncio.wait_for(waiting, 1)) is None
+    assert (await asyncio.wait_for(waiting, PATIENCE * 1)) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from telephony.agent.hangup import ROOM_ATTEMPTS, HangUp
 from telephony.errors import LiveKitError
+from tests.waiting import limit
 
 pytestmark = pytest.mark.pure
 
@@ -87,7 +88,7 @@ async def test_a_server_that_refuses_once_is_asked_again() -> None:
 @pytest.mark.parametrize("line", [Line(failures=99), Line(hangs=True)], ids=["refuses", "hangs"])
 async def test_a_server_that_is_gone_is_given_up(line: Line) -> None:
     """After the last attempt the protocol says that the end is not confirmed, and ends."""
-    async with asyncio.timeout(5):
+    async with limit(5):
         report = await hang_up(line).run()
     assert line.done.count("room") == ROOM_ATTEMPTS
     assert not report.ended

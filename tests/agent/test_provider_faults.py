@@ -9,7 +9,7 @@ import pytest
 
 from telephony.speech.simulators.faults import FAULTS
 from tests.agent.faulty import COOLDOWN_S, DEADLINE_S, RECEPTION, faulty
-from tests.agent.test_turn_taking import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from telephony.speech.guard.trouble import Stage

@@ -13,6 +13,7 @@ from telephony.audio.tones import sine
 from tests.agent.conftest import timed_worker_in
 from tests.agent.telephone import Telephone
 from tests.recording.test_recorder import read
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ async def worker(url: str, tmp_path: Path) -> AsyncIterator[WorkerProcess]:
 
 async def recorded(worker: WorkerProcess, telephone: Telephone) -> Event:
     """Wait for the call's recording."""
-    async with asyncio.timeout(10):
+    async with limit(10):
         while True:
             for event in worker.events(telephone.call_id):
                 if event.type == "recording.ready":

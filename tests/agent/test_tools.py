@@ -24,8 +24,9 @@ from telephony.speech.settings import TimedTtsSettings
 from telephony.speech.simulators.serving import serve
 from telephony.speech.timed import TimedTts
 from telephony.webhooks.guard import AddressGuard, networks
-from tests.agent.test_turn_taking import Phone, Talk, ToldStt, ToldVad, until
+from tests.agent.test_turn_taking import Phone, Talk, ToldStt, ToldVad
 from tests.speech.conversation import Microphone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -25,9 +25,10 @@ from telephony.speech.providers import Providers
 from telephony.speech.settings import TimedLlmSettings, TimedTtsSettings
 from telephony.speech.timed import TimedLlm, TimedTts
 from tests.speech.conversation import Microphone
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from livekit.agents import APIConnectOptions
 
@@ -187,12 +188,6 @@ async def talking() -> AsyncIterator[Talk]:
         await sync.aclose()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_backchannel_is_nowhere_and_every_sample_is_heard() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.agent.conftest import timed_worker_in
 from tests.agent.telephone import Telephone
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ async def worker(url: str, tmp_path: Path) -> AsyncIterator[WorkerProcess]:
 
 async def job_number(worker: WorkerProcess, telephone: Telephone, number: int) -> int:
     """Wait for the process of a call's nth job."""
-    async with asyncio.timeout(GREETED_S):
+    async with limit(GREETED_S):
         while True:
             pids = [
                 int(line["pid"])
@@ -80,7 +81,7 @@ async def test_jobs_that_always_die_end_the_room(url: str, worker: WorkerProcess
             pid = await job_number(worker, telephone, number)
             await asyncio.sleep(0.3)
             os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(WITHIN_S):
+        async with limit(WITHIN_S):
             await telephone.hung_up.wait()
 
 
@@ -91,7 +92,7 @@ async def test_a_room_without_a_caller_is_ended(url: str, worker: WorkerProcess)
         os.kill(pid, signal.SIGSTOP)
         await telephone.hang_up()
         os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(WITHIN_S):
+        async with limit(WITHIN_S):
             while not any(line["event"] == "job_died" for line in worker.lines()):
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)

@@ -17,8 +17,8 @@ from telephony.assistants.loader import load_assistant
 from telephony.speech.providers import build
 from telephony.speech.settings import SpeechSettings
 from tests.agent.test_turn_taking import Phone
-from tests.bridge.line import until
 from tests.speech.conversation import Microphone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

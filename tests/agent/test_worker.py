@@ -20,6 +20,7 @@ from tests.agent.conftest import timed_worker_in
 from tests.agent.telephone import Telephone
 from tests.agent.worker_process import WorkerProcess, is_running
 from tests.bridge.servers import API_KEY, API_SECRET
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def timed_call(url: str, agent_name: str = "timed-desk", **details: Any) -> Tele
 
 async def ended(worker: WorkerProcess, telephone: Telephone) -> Event:
     """Wait for the call's last event."""
-    async with asyncio.timeout(ENDED_S):
+    async with limit(ENDED_S):
         while True:
             for event in worker.events(telephone.call_id):
                 if event.type == "call.ended":
@@ -64,7 +65,7 @@ async def ended(worker: WorkerProcess, telephone: Telephone) -> Event:
 
 async def job_of(worker: WorkerProcess, telephone: Telephone) -> int:
     """Wait for the call's job process."""
-    async with asyncio.timeout(GREETED_S):
+    async with limit(GREETED_S):
         while True:
             for line in worker.lines():
                 if line["event"] == "agent_started" and line.get("call_id") == telephone.call_id:
@@ -75,7 +76,7 @@ async def job_of(worker: WorkerProcess, telephone: Telephone) -> int:
 async def gone(pid: int, within_s: float) -> float:
     """Wait until a process has ended; returns how long that took."""
     began = time.monotonic()
-    async with asyncio.timeout(within_s):
+    async with limit(within_s):
         while is_running(pid):
             await asyncio.sleep(0.01)
     return time.monotonic() - began
@@ -129,7 +130,7 @@ async def test_a_call_goes_from_the_greeting_to_the_goodbye(
             if sentence == GOODBYE:
                 break
         last_word = await telephone.hears_silence(15, quiet_s=0.3)
-        async with asyncio.timeout(ENDED_S):
+        async with limit(ENDED_S):
             await telephone.hung_up.wait()
         assert time.monotonic() - last_word > 0.3
         await gone(job, ENDED_S)
@@ -185,7 +186,7 @@ async def test_the_caller_can_interrupt_the_greeting_at_once(
         spoken = await telephone.said()
         assert stopped < spoken + 2.0
         await telephone.hears_agent(20, since=spoken)
-        async with asyncio.timeout(25):
+        async with limit(25):
             await telephone.hung_up.wait()
     await ended(timed_worker, telephone)
     assert "agent.interrupted" in kinds(timed_worker, telephone)
@@ -211,7 +212,7 @@ async def test_a_silent_caller_is_said_goodbye_to(timed_worker: WorkerProcess, u
     async with timed_call(url, metadata='{"assistant": "impatient"}') as telephone:
         await telephone.hears_agent(GREETED_S)
         await telephone.answered()
-        async with asyncio.timeout(40):
+        async with limit(40):
             await telephone.hung_up.wait()
     last = await ended(timed_worker, telephone)
     assert (last.data["ended_by"], last.data["cause"]) == ("agent", "the caller said nothing")
@@ -263,7 +264,7 @@ async def test_an_assistant_that_cannot_answer_ends_the_call(url: str, tmp_path:
     (tmp_path / "assistants" / "flowless.yaml").write_text(FLOWLESS)
     worker.start()
     try:
-        async with timed_call(url, "lost-desk", metadata=metadata) as telephone, asyncio.timeout(GREETED_S):
+        async with timed_call(url, "lost-desk", metadata=metadata) as telephone, limit(GREETED_S):
             await telephone.hung_up.wait()
         assert "call_failed" in [line["event"] for line in worker.alarms()]
     finally:
@@ -278,7 +279,7 @@ async def test_a_job_whose_caller_never_arrives_ends(timed_worker: WorkerProcess
         await client.agent_dispatch.create_dispatch(
             api.CreateAgentDispatchRequest(agent_name="timed-desk", room=room)
         )
-        async with asyncio.timeout(40):
+        async with limit(40):
             while not any(line["event"] == "caller_never_arrived" for line in timed_worker.lines()):
                 await asyncio.sleep(0.1)
             while (await client.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
+from tests.waiting import limit
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -101,7 +103,7 @@ class ApiProcess:
 
 async def eventually(question: Any, timeout_s: float = 30.0) -> Any:
     """Ask until the answer is truthy; errors of a connection count as not yet."""
-    async with asyncio.timeout(timeout_s):
+    async with limit(timeout_s):
         while True:
             with contextlib.suppress(httpx2.HTTPError, KeyError):
                 if answer := await question():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tests.bridge.servers import (
     redis_server,
     started,
 )
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -93,5 +93,5 @@ async def person(
     try:
         yield joined
     finally:
-        async with asyncio.timeout(10):
+        async with limit(10):
             await joined.disconnect()

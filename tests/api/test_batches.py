@@ -13,6 +13,7 @@ from telephony.calls.events import Event
 from telephony.store.instants import utc_now
 from tests.api.asking import asking, settings
 from tests.dialer.batches.network import Network, lead, numbers
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,7 +165,7 @@ async def test_progress_is_streamed_until_the_end(api: Asking, network: OwnNetwo
     while not seen:
         await asyncio.sleep(0.05)
     await lead(network.conductor(), network, 2)
-    await asyncio.wait_for(following, 20)
+    await asyncio.wait_for(following, PATIENCE * 20)
     assert seen[0]["done"] == 0
     assert (seen[-1]["state"], seen[-1]["done"]) == ("finished", 2)
 

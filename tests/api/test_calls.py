@@ -10,6 +10,7 @@ import pytest
 from telephony.calls.events import Event
 from tests.api.asking import from_sources
 from tests.calls.calls import START
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.api.asking import Asking
@@ -124,7 +125,7 @@ async def test_a_call_stream_gives_each_event_once_and_goes_on_where_it_broke(ap
         return got
 
     later = asyncio.create_task(api.hand_in(events[4:]))
-    everything = await asyncio.wait_for(read({}, len(events) + 1), 20)
+    everything = await asyncio.wait_for(read({}, len(events) + 1), PATIENCE * 20)
     await later
     assert everything == list(range(1, len(events) + 2))
     assert await read({"Last-Event-ID": "5"}, 3) == [6, 7, 8]

@@ -8,6 +8,7 @@ import pytest
 from telephony.calls.events import Event
 from tests.api.asking import from_sources
 from tests.calls.calls import START, at
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from tests.api.asking import Asking
@@ -91,7 +92,7 @@ async def test_a_call_whose_job_says_nothing_ends_after_a_short_wait(api: Asking
     events = [each for each in from_sources("call_abcdef") if each.source == "bridge"]
     await api.hand_in(events)
     assert (await api.get("/v1/calls/call_abcdef"))["state"] == "answered"
-    async with asyncio.timeout(15):
+    async with limit(15):
         while (await api.get("/v1/calls/call_abcdef"))["state"] != "ended":
             await asyncio.sleep(0.2)
     late = Event("call_abcdef", "job", 1, "turn.completed", at(5), {"who": "agent", "text": "Bye."})

@@ -15,6 +15,7 @@ from telephony.api.__main__ import main
 from telephony.spool import EventSpool
 from telephony.spool_forwarder import HttpSink, SpoolForwarder
 from tests.api.process import ApiProcess, eventually
+from tests.waiting import limit
 from tests.webhooks.receiver import Receiver, signature_holds
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ async def test_the_forwarder_is_a_program_of_its_own(tmp_path: Path) -> None:
         try:
             await eventually(lambda: _all_ended(api, 1))
             forwarder.terminate()
-            async with asyncio.timeout(15):
+            async with limit(15):
                 assert await forwarder.wait() == 0
         finally:
             if forwarder.returncode is None:

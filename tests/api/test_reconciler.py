@@ -11,6 +11,7 @@ from tests.api.asking import asking, settings
 from tests.api.process import eventually
 from tests.api.rooms import LiveKitServer, livekit_with_webhooks, person
 from tests.store.databases import migrate
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +199,7 @@ async def test_an_agent_left_behind_is_sent_home(server: LiveKitServer, folder: 
         async with person(server, "call_four", "sip_4", "sip", caller):
             await eventually(lambda: _known(api, "call_left12345678"))
         await eventually(lambda: _ended(api, "call_left12345678"), 40)
-        async with asyncio.timeout(20):
+        async with limit(20):
             await gone.wait()
 
 
@@ -213,7 +214,7 @@ async def test_a_caller_whose_agent_died_is_not_left_alone(server: LiveKitServer
             async with person(server, "call_five", "agent-5", "agent"):
                 await eventually(lambda: _known(api, "call_alone1234567"))
                 await asyncio.sleep(1)
-            async with asyncio.timeout(30):
+            async with limit(30):
                 await gone.wait()
         ended = await eventually(lambda: _ended(api, "call_alone1234567"), 30)
         assert (ended["code"], ended["ended_by"]) == ("agent_lost", "line")

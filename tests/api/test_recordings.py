@@ -13,6 +13,7 @@ from telephony.store.instants import utc_now
 from tests.api.asking import asking, from_sources, settings
 from tests.api.bucket import Bucket
 from tests.calls.calls import at
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ async def record(api: Asking, call_id: str = "call_abcdef", name: str = "a.wav")
 
 
 async def until(api: Asking, status: str, call_id: str = "call_abcdef") -> None:
-    async with asyncio.timeout(15):
+    async with limit(15):
         while True:
             call = await api.get(f"/v1/calls/{call_id}")
             if [each["status"] for each in call["recordings"]] == [status]:
@@ -110,7 +111,7 @@ async def test_a_refusal_deletes_what_was_recorded_and_what_comes_later(api: Ask
     later = api.service.settings.recordings.incoming / "b.wav"
     later.write_bytes(SOUND)
     await api.hand_in([ready("call_abcdef", str(later), 61)])
-    async with asyncio.timeout(10):
+    async with limit(10):
         while later.exists():
             await asyncio.sleep(0.05)
     assert list((api.service.settings.data / "kept").rglob("*.wav")) == []
@@ -189,7 +190,7 @@ async def test_a_store_that_is_away_loses_nothing(database_url: str, tmp_path: P
         bucket.failing = True
         async with asking(settings(database_url, tmp_path, recordings=options)) as api:
             source = await record(api)
-            async with asyncio.timeout(20):
+            async with limit(20):
                 while not (await api.get("/v1/calls/call_abcdef"))["recordings"][0]["reason"]:
                     await asyncio.sleep(0.1)
             assert source.exists()

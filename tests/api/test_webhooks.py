@@ -10,6 +10,7 @@ from jsonschema_rs import validator_for
 from standardwebhooks import Webhook
 
 from tests.api.asking import from_sources
+from tests.waiting import PATIENCE, limit
 from tests.webhooks.receiver import Receiver, signature_holds
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ async def test_dead_letters_are_listed_with_their_attempts_and_sent_again(
     made = await endpoint(api, receiver, types=["call.ended"])
     receiver.behave = lambda count: 500 if count < 3 else 200
     await api.hand_in(from_sources("call_abcdef"))
-    async with asyncio.timeout(10):
+    async with limit(10):
         while not (dead := (await api.get("/v1/deliveries", status="dead"))["deliveries"]):
             await asyncio.sleep(0.05)
     shown = await api.get(f"/v1/deliveries/{dead[0]['id']}")
@@ -135,11 +136,11 @@ async def test_a_developer_listens_to_verified_events(api: Asking) -> None:
                     return
 
     task = asyncio.create_task(listen())
-    async with asyncio.timeout(5):
+    async with limit(5):
         while not got:
             await asyncio.sleep(0.01)
     await api.hand_in(from_sources("call_abcdef"))
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, PATIENCE * 10)
     secret = got[0][1]["secret"]
     payloads = [Webhook(secret).verify(each["body"], each["headers"]) for _, each in got[1:]]
     assert [payload["type"] for payload in payloads] == [

@@ -17,8 +17,8 @@ from telephony.rtp.session import RtpSession
 from telephony.sip.authentication import Authenticator, Verdict
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.sdp import negotiate
-from tests.bridge.line import until
 from tests.bridge.phone import HOST, Tone
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class CalledLeg:
     async def hung_up(self, timeout_s: float = 10.0) -> None:
         """Wait until the other side has said BYE."""
         assert self.session is not None, "it was answered"
-        async with asyncio.timeout(timeout_s):
+        async with limit(timeout_s):
             await self.session.ended.wait()
 
     def samples(self, last_s: float) -> Samples:

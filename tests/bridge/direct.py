@@ -14,9 +14,10 @@ from telephony.audio.tones import sine
 from telephony.calls import job_attributes
 from telephony.link.job_end import JobEnd
 from telephony.link.messages import Clip
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.servers import API_KEY, API_SECRET
 from tests.dispatch.machine import Machine, WorkerDouble
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from telephony.bridge.config import read_config
 from telephony.bridge.service import BridgeService
-from tests.bridge.number import Number, until
+from tests.bridge.number import Number
 from tests.bridge.servers import API_KEY, API_SECRET
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.bridge.servers import Server
-
-__all__ = ["TestLine", "until"]
 
 
 class TestLine(Number):
@@ -77,7 +76,7 @@ class TestLine(Number):
 
     async def ended(self, timeout_s: float = 10.0) -> dict[str, Any]:
         """Wait until no call is left and return its last event."""
-        async with asyncio.timeout(timeout_s):
+        async with limit(timeout_s):
             while self.bridge.active_calls:
                 await asyncio.sleep(0.01)
         return self.events()[-1]

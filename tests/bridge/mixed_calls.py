@@ -12,8 +12,8 @@ from livekit import api
 from telephony.sip.transport import Loss
 from tests.bridge.called_phone import CalledLeg, CalledPhone
 from tests.bridge.dialling import dial
-from tests.bridge.line import until
 from tests.bridge.phone import HOST, Phone
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +179,7 @@ class MixedCalls:
     async def _remove(self, identity: str, is_over: Callable[[], bool]) -> None:
         """Take the phone out of the room, once it is there."""
         room = api.RoomParticipantIdentity(room=self._line.room_name, identity=identity)
-        async with asyncio.timeout(_PATIENCE_S):
+        async with limit(_PATIENCE_S):
             while not is_over():
                 try:
                     await self._line.api.room.remove_participant(room)

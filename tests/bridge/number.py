@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from livekit import api
 
 from tests.bridge.agent_double import RoomPerson
 from tests.bridge.servers import API_KEY, API_SECRET
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.waiting import until
 
 _numbers = itertools.count(1)
 PREFIX = "call"
@@ -107,15 +104,3 @@ class Number:
 
     async def _room_is_there(self) -> bool:
         return self.room_name in await self.rooms()
-
-
-async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
-    """Wait for a condition, plain or awaitable, looking every 10 ms."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            result = condition()
-            if asyncio.iscoroutine(result):
-                result = await result
-            if result:
-                return
-            await asyncio.sleep(0.01)

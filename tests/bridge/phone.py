@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -19,6 +18,7 @@ from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.outgoing import OutgoingInvite, OutgoingInviteRequest
 from telephony.sip.sdp import DTMF_PAYLOAD_TYPE, build_offer, read_answer
 from telephony.sip.uri import NameAddr, SipUri
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ class PhoneCall:
 
     async def hung_up(self, timeout_s: float = 10.0) -> None:
         """Wait until the other side has said BYE."""
-        async with asyncio.timeout(timeout_s):
+        async with limit(timeout_s):
             await self.session.ended.wait()
 
     def samples(self, last_s: float | None = None) -> Samples:

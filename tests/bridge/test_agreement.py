@@ -13,8 +13,8 @@ from telephony.rtp.packet import RtpPacket
 from telephony.rtp.ports import PortPool
 from telephony.rtp.session import RtpSession
 from telephony.sip.sdp import parse_sdp
-from tests.bridge.line import until
 from tests.bridge.sip_text import offer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,8 @@ from telephony.audio.tones import sine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from tests.bridge.direct import DirectLine
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from telephony.bridge.rpc_client import RpcClient
 from telephony.bridge.rpc_server import RpcServer
 from telephony.clock import LoopClock
 from telephony.errors import BusError
-from tests.bridge.line import until
 from tests.bridge.servers import Server, free_port, redis_server, started
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from livekit import api
 
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.servers import livekit_server, started
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

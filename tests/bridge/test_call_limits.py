@@ -10,7 +10,8 @@ from livekit import api
 from telephony.sip.digest import Credentials
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import dial
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from telephony.audio.detect import dominant_frequency
 from telephony.audio.level import dbfs
 from telephony.calls import job_attributes
 from tests.bridge.direct import AGENT, DirectLine
-from tests.bridge.line import until
 from tests.recording.test_recorder import read as read_recording
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -339,7 +339,7 @@ async def test_a_draining_bridge_finishes_its_direct_calls(direct: DirectLine, p
         assert not draining.done()
         job.end.hang_up()
         await call.hung_up()
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, PATIENCE * 5)
 
 
 async def test_the_rule_and_the_room_are_as_before(direct: DirectLine, phone: Phone) -> None:

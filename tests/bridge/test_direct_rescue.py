@@ -12,7 +12,7 @@ from telephony.audio.detect import goertzel
 from telephony.calls import job_attributes
 from telephony.link.listener import connect
 from tests.bridge.direct import GOODBYE_HZ, MOMENT_HZ, DirectLine
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

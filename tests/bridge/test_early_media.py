@@ -14,8 +14,9 @@ from telephony.audio.level import rms
 from telephony.sip.sdp import negotiate
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.phone import HOST, Tone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ async def test_the_agent_hears_what_is_played_before_the_answer(
         _announce(leg, 700)
         await until(lambda: abs(dominant_frequency(agent.samples(0.3), 8000) - 700) < 20)
         assert agent.caller.attributes["sip.callStatus"] == "ringing"
-        assert leg.rtp.packets_received > 5
+        await until(lambda: leg.rtp.packets_received > 5)
         await leg.answer(voice_hz=1000)
         await dialling
         await until(lambda: abs(dominant_frequency(agent.samples(0.3), 8000) - 1000) < 20)

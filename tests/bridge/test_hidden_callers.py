@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from livekit import api
 
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.line import TestLine

@@ -19,7 +19,8 @@ from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
 from telephony.calls.job_attributes import HELD, HOLD, HOLD_MUSIC
 from telephony.errors import ConfigError
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import FRAME_S, RATE
 from telephony.audio.level import dbfs
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.line import TestLine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from livekit.protocol.room import CreateRoomRequest, RoomConfiguration, RoomEgre
 
 from telephony.bridge.io_service import Dispatch
 from telephony.bridge.livekit_rooms import LiveKitRooms, room_request
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_a_token_of_the_server_is_used_as_it_is(rooms: LiveKitRooms) -> No
 
 async def test_a_server_that_is_away_raises_nothing(rooms: LiveKitRooms) -> None:
     """What is asked on the side never ends a call."""
-    async with asyncio.timeout(10):
+    async with limit(10):
         await rooms.create(Dispatch(room_name="call_1"))
         await rooms.delete("call_1")
         assert not (await rooms.people("call_1", but="me")).anybody

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridge.line import until
 from tests.bridge.mixed_calls import MixedCalls
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.line import TestLine

@@ -12,12 +12,13 @@ from livekit import api, rtc
 from telephony.audio.detect import dominant_frequency
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import CALLEE, IDENTITY, OURS, dial
-from tests.bridge.line import TestLine, until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.bridge.agent_double import RoomPerson
+    from tests.bridge.line import TestLine
 
 pytestmark = pytest.mark.component
 

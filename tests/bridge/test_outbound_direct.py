@@ -17,7 +17,7 @@ from telephony.link.messages import Clip
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import dial
 from tests.bridge.direct import GOODBYE_HZ, MOMENT_HZ, DirectLine
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

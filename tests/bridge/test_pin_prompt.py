@@ -10,7 +10,8 @@ from livekit import api
 
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.level import rms
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.servers import free_port
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ class BridgeProcess:
 
     async def ends(self, timeout_s: float = 20.0) -> int:
         """Wait for its end and return its exit code; what it said is in ``stderr``."""
-        async with asyncio.timeout(timeout_s):
+        async with limit(timeout_s):
             _, self.stderr = await self.process.communicate()
         return self.process.returncode or 0
 

@@ -13,6 +13,7 @@ from telephony.audio.level import dbfs
 from tests.bridge.direct import DirectLine
 from tests.bridge.phone import Tone
 from tests.recording.test_recorder import read
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
@@ -63,7 +64,7 @@ async def test_both_legs_are_in_step_from_the_first_word_to_the_last(
                 call.voice = Tone(700)
                 await asyncio.sleep(0.2)
                 call.voice = None
-            await asyncio.wait_for(echoing, 5)
+            await asyncio.wait_for(echoing, PATIENCE * 5)
             await call.bye()
         await direct.ended()
         ready = next(event for event in direct.events() if event["type"] == "recording.ready")

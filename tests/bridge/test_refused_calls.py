@@ -10,9 +10,10 @@ import pytest
 from livekit import api, rtc
 
 from telephony.sip.digest import Credentials
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.servers import Server, livekit_server, redis_server, started
 from tests.bridge.sip_text import offer
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ async def test_a_refusal_that_stands_is_repeated_without_asking_again(line: Test
         own = f"SIP/2.0/UDP 127.0.0.1:{raw.getsockname()[1]};branch=z9hG4bKagain"
         again.headers.set("Via", own)
         raw.sendto(again.to_bytes(), ("127.0.0.1", line.port))
-        async with asyncio.timeout(5):
+        async with limit(5):
             answer = await asyncio.get_running_loop().sock_recv(raw, 2048)
     assert answer.startswith(b"SIP/2.0 404")
     assert len(line.events()) == 1

@@ -9,8 +9,9 @@ import pytest
 
 from telephony.clock import LoopClock
 from telephony.sip.endpoint import SipEndpoint
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

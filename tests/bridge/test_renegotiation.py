@@ -16,8 +16,9 @@ from telephony.sip.message import SipRequest, SipResponse, parse_message
 from telephony.sip.sdp import build_offer, negotiate
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import dial
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.phone import HOST, Tone
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,9 @@ async def test_a_new_address_is_followed(line: TestLine, phone: Phone) -> None:
 
 
 async def _datagram(sock: socket.socket) -> SipRequest | SipResponse:
-    return parse_message(await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), 10))
+    return parse_message(
+        await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), PATIENCE * 10)
+    )
 
 
 async def _hung_up(sock: socket.socket, line: TestLine) -> SipRequest:

@@ -12,8 +12,9 @@ import pytest
 from telephony.sip.message import SipRequest, SipResponse, parse_message
 from telephony.sip.sdp import build_offer, negotiate
 from tests.bridge.dialling import dial
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.phone import HOST
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class Edge:
 
     async def _message(self) -> SipRequest | SipResponse:
         loop = asyncio.get_running_loop()
-        data, self.source = await asyncio.wait_for(loop.sock_recvfrom(self._socket, 65_535), 10)
+        data, self.source = await asyncio.wait_for(loop.sock_recvfrom(self._socket, 65_535), PATIENCE * 10)
         return parse_message(data)
 
     def send(

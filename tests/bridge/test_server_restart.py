@@ -13,8 +13,9 @@ from telephony.audio.detect import dominant_frequency
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import IDENTITY, dial
 from tests.bridge.direct import GOODBYE_HZ, DirectLine
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
 from tests.bridge.servers import livekit_server, redis_server, started
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

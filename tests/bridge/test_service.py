@@ -14,7 +14,8 @@ import pytest
 from telephony.bridge.config import read_config
 from telephony.bridge.service import REFUSALS_BURST, BridgeService
 from telephony.errors import PortTakenError, StartError
-from tests.bridge.line import TestLine, until
+from tests.bridge.line import TestLine
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +108,7 @@ async def test_draining_lets_calls_finish_and_takes_no_new_ones(line: TestLine, 
     await until(lambda: len(call.heard) > frames + 10)
     assert not drained.done()
     await call.bye()
-    async with asyncio.timeout(5):
+    async with limit(5):
         await drained
     await agent.leave()
 

@@ -12,8 +12,8 @@ from telephony.audio.detect import goertzel
 from telephony.bridge import attributes
 from telephony.calls.job_attributes import AUDIO_PATH
 from tests.bridge.direct import DirectLine, HiddenListener, JobDouble
-from tests.bridge.line import until
 from tests.bridge.phone import Phone, PhoneCall, Tone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,12 +11,13 @@ from livekit import api, rtc
 
 from tests.bridge.called_phone import CalledLeg, CalledPhone
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.line import TestLine, until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from telephony.sip.incoming import IncomingRequest
+    from tests.bridge.line import TestLine
 
 pytestmark = pytest.mark.component
 

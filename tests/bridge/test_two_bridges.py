@@ -13,14 +13,15 @@ from telephony.bridge.config import read_config
 from telephony.bridge.service import BridgeService
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.line import TestLine, until
 from tests.bridge.test_process import BridgeProcess
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from telephony.sip.incoming import IncomingRequest
+    from tests.bridge.line import TestLine
     from tests.bridge.phone import Phone
 
 pytestmark = pytest.mark.component

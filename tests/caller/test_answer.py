@@ -12,6 +12,7 @@ from telephony.audio.wav import read_wav
 from telephony.caller.run import answer_script, run_script
 from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ async def meet(callee: str, *, caller: str = CALLER, **options: Any) -> tuple[Ca
         if event.kind == "listening":
             address.set_result(event.text)
 
-    async with asyncio.timeout(30):
+    async with limit(30):
         answering = asyncio.create_task(
             answer_script(parse_script(callee), voice=ToneVoice(), on_event=notice, **options)
         )

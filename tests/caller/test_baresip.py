@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
 from tests.caller.tone_agent import GREETING, Sentence, ToneAgent, running
 from tests.caller.witness import free_sip_port, program, require, says
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ async def test_our_caller_talks_to_baresip(tmp_path: Path, codec: str) -> None:
         f"name: baresip\nsettings: {{codec: {codec}}}\nsteps:\n  - wait: 0.5\n"
         '  - say: {text: one two three four, when: after_ms}\n  - press: "5"\n  - hang_up\n'
     )
-    async with asyncio.timeout(40), baresip(tmp_path) as port:
+    async with limit(40), baresip(tmp_path) as port:
         report = await run_script(
             script, f"sip:bot@127.0.0.1:{port}", voice=ToneVoice(600), report_dir=tmp_path / "report"
         )
@@ -103,7 +103,7 @@ async def test_our_caller_talks_to_baresip(tmp_path: Path, codec: str) -> None:
 async def test_baresip_calls_our_user_agent(tmp_path: Path) -> None:
     """Dialled by baresip, each side hears the other's tone, and our BYE ends the call."""
     agent = ToneAgent([Sentence(GREETING, 2.0, last=True)], yields=False)
-    async with asyncio.timeout(40), running(agent), baresip(tmp_path, f"/dial {agent.address}"):
+    async with limit(40), running(agent), baresip(tmp_path, f"/dial {agent.address}"):
         await says(tmp_path, "Call established")
         await says(tmp_path, "terminated")
     assert agent.calls == 1

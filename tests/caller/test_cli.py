@@ -18,6 +18,7 @@ from telephony.caller.cli import app
 from telephony.speech.recogniser import Recognised
 from telephony.speech.server import SpeechServer
 from tests.caller.tone_agent import DAY, GREETING, SENTENCES, Sentence, ToneAgent, running
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -86,7 +87,7 @@ def invoke(*arguments: object) -> Result:
 async def test_a_call_is_made_shown_and_reported(script: Path, tmp_path: Path) -> None:
     """The conversation on standard error, the report as JSON on the last line of standard output."""
     agent = ToneAgent([Sentence(GREETING), Sentence(DAY)])
-    async with asyncio.timeout(30), engine() as socket, running(agent):
+    async with limit(30), engine() as socket, running(agent):
         result = await asyncio.to_thread(
             invoke,
             "run",
@@ -113,7 +114,7 @@ async def test_a_call_is_made_shown_and_reported(script: Path, tmp_path: Path) -
 async def test_a_call_that_fails_exits_with_one(script: Path) -> None:
     """And says what was wrong."""
     agent = ToneAgent(refuse=404)
-    async with asyncio.timeout(30), engine() as socket, running(agent):
+    async with limit(30), engine() as socket, running(agent):
         result = await asyncio.to_thread(invoke, "run", script, "--to", agent.address, "--speech", socket)
     assert result.exit_code == 1
     assert "404 Not Found" in result.stderr

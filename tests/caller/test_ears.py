@@ -15,6 +15,7 @@ from telephony.caller.ears import Ears
 from telephony.clock import ManualClock
 from telephony.errors import SpeechError
 from telephony.rtp.packet import RtpPacket
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Line:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with limit(2):
         while not condition():
             await asyncio.sleep(0)
 

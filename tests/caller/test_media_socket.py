@@ -13,6 +13,7 @@ import pytest
 from telephony.caller.impairment import Impairment
 from telephony.caller.media_socket import MediaSocket
 from telephony.caller.script import ImpairmentSettings
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def two_sockets(settings: ImpairmentSettings) -> Iterator[tuple[MediaSocket, soc
 
 async def received(other: socket.socket, count: int) -> list[bytes]:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(5):
+    async with limit(5):
         return [await loop.sock_recv(other, 100) for _ in range(count)]
 
 

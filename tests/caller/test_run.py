@@ -26,6 +26,7 @@ from tests.caller.tone_agent import (
     ToneRecogniser,
     running,
 )
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +47,7 @@ BOOKING = """
 async def call(agent: ToneAgent, steps: str, settings: str = "{}", **arguments: Any) -> CallReport:
     script = parse_script(f"name: a call\nsettings: {settings}\nsteps:{steps}")
     given: dict[str, Any] = {"voice": ToneVoice(), "recogniser": ToneRecogniser(), **arguments}
-    async with asyncio.timeout(30), running(agent):
+    async with limit(30), running(agent):
         report = await run_script(script, agent.address, **given)
         await settled(agent)
     return report
@@ -54,7 +55,7 @@ async def call(agent: ToneAgent, steps: str, settings: str = "{}", **arguments: 
 
 async def settled(agent: ToneAgent) -> None:
     """Let the last packets of a call arrive."""
-    async with asyncio.timeout(5):
+    async with limit(5):
         while agent.in_call:
             await asyncio.sleep(0.02)
 
@@ -264,7 +265,7 @@ async def test_a_cancelled_run_hangs_up() -> None:
     """Ctrl-C in the middle of a call still sends BYE."""
     agent = ToneAgent([Sentence(GREETING)])
     script = parse_script("name: a\nsteps:\n  - wait: 20\n")
-    async with asyncio.timeout(10), running(agent):
+    async with limit(10), running(agent):
         run = asyncio.create_task(run_script(script, agent.address, voice=ToneVoice()))
         while not agent.in_call:
             await asyncio.sleep(0.02)

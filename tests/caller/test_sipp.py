@@ -16,6 +16,7 @@ from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
 from tests.caller.tone_agent import GREETING, Sentence, ToneAgent, running
 from tests.caller.witness import free_sip_port, program, require
+from tests.waiting import limit
 
 pytestmark = pytest.mark.component
 
@@ -40,7 +41,7 @@ async def test_our_caller_talks_to_sipp(tmp_path: Path) -> None:
         "name: sipp\nsteps:\n  - say: {text: one two three four, when: after_ms, after_ms: 300}\n"
         "  - wait: 0.3\n  - hang_up\n"
     )
-    async with asyncio.timeout(40), program(*command, folder=tmp_path) as process:
+    async with limit(40), program(*command, folder=tmp_path) as process:
         await listening(port)
         report = await run_script(
             script, f"sip:bot@127.0.0.1:{port}", voice=ToneVoice(600), report_dir=tmp_path / "report"
@@ -58,7 +59,7 @@ async def test_sipp_calls_our_user_agent(tmp_path: Path) -> None:
     """sipp's call is answered, heard and released as its scenario says."""
     (tmp_path / "tone.ul").write_bytes(encode_pcmu(sine(1000, 1.0)))
     agent = ToneAgent([Sentence(GREETING, 1.0)])
-    async with asyncio.timeout(40), running(agent):
+    async with limit(40), running(agent):
         host, _, remote_port = agent.address.partition("@")[2].partition(":")
         command = sipp("calls.xml", free_sip_port(), "-s", "clinic", f"{host}:{remote_port}")
         async with program(*command, folder=tmp_path) as process:
@@ -72,6 +73,6 @@ async def test_sipp_calls_our_user_agent(tmp_path: Path) -> None:
 async def listening(port: int, protocol: str = "udp") -> None:
     """Wait until somebody has bound a port."""
     wanted = f"0100007F:{port:04X}"
-    async with asyncio.timeout(10):
+    async with limit(10):
         while wanted not in Path(f"/proc/net/{protocol}").read_text():
             await asyncio.sleep(0.05)

@@ -13,6 +13,7 @@ import pytest
 
 from telephony.errors import PortTakenError
 from telephony.supervision import ports
+from tests.waiting import PATIENCE, limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +59,7 @@ async def program(*argv: str, folder: Path) -> AsyncIterator[asyncio.subprocess.
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 5)
+                await asyncio.wait_for(process.wait(), PATIENCE * 5)
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -66,6 +67,6 @@ async def program(*argv: str, folder: Path) -> AsyncIterator[asyncio.subprocess.
 
 async def says(folder: Path, words: str, *, within_s: float = 15.0) -> None:
     """Wait until a program has printed some words."""
-    async with asyncio.timeout(within_s):
+    async with limit(within_s):
         while words not in (folder / "output").read_text(errors="replace"):
             await asyncio.sleep(0.05)

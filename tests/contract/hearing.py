@@ -9,7 +9,7 @@ import numpy as np
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import RATE
 from telephony.audio.level import dbfs
-from tests.bridge.number import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples

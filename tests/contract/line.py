@@ -10,8 +10,9 @@ from livekit import api, rtc
 
 from telephony.calls import job_attributes
 from tests.bridge.direct import AGENT, JobDouble, LinkedJob
-from tests.bridge.number import Number, until
+from tests.bridge.number import Number
 from tests.bridge.servers import API_KEY, API_SECRET
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -309,7 +310,7 @@ class DirectAgent(ContractAgent):
             await asyncio.gather(self._talking, return_exceptions=True)
         if self._job is not None:
             await self._job.close()
-        async with asyncio.timeout(5):
+        async with limit(5):
             await self._room.disconnect()
 
     def samples(self, last_s: float) -> np.ndarray[Any, np.dtype[np.int16]]:

@@ -8,8 +8,8 @@ import re
 import socket
 from typing import TYPE_CHECKING, Self
 
-from tests.bridge.number import until
 from tests.bridge.sip_text import offer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

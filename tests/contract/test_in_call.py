@@ -15,10 +15,10 @@ from telephony.rtp.dtmf import DIGITS, TelephoneEvent
 from telephony.sip.message import SipRequest
 from telephony.sip.sdp import read_answer
 from telephony.sip.uri import NameAddr, SipUri
-from tests.bridge.number import until
 from tests.bridge.sip_text import offer
 from tests.contract.hearing import hears
 from tests.contract.line import CALLER_HZ, VOICE_HZ
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from telephony.rtp.packet import RtpPacket
@@ -219,7 +219,7 @@ async def test_audio_follows_the_phone_to_another_address(line: ContractLine, ph
         port = elsewhere.getsockname()[1]
         moved = await call.session.request("INVITE", body=offer("0 101", port=port, host="127.0.0.1"))
         assert (moved.status, read_answer(moved.body).codec) == (200, "PCMU")
-        async with asyncio.timeout(5):
+        async with limit(5):
             packet = await asyncio.get_running_loop().sock_recv(elsewhere, 2048)
         assert packet[0] == 0x80
     await call.bye()
@@ -302,7 +302,7 @@ async def test_media_is_received_on_the_bridges_address_alone(line: ContractLine
         stranger.setblocking(False)
         stranger.send(b"\x80")
         with pytest.raises(ConnectionRefusedError):
-            async with asyncio.timeout(2):
+            async with limit(2):
                 await asyncio.get_running_loop().sock_recv(stranger, 10)
     await call.bye()
 

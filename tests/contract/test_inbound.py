@@ -11,10 +11,10 @@ from livekit import api, rtc
 
 from telephony.audio.level import dbfs
 from telephony.sip.digest import Credentials
-from tests.bridge.number import until
 from tests.contract.hearing import has_tones, hears, is_tone
 from tests.contract.line import CALLER_HZ, VOICE_HZ
 from tests.contract.raw_phone import RawPhone, header
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.phone import Phone, PhoneCall

@@ -12,9 +12,9 @@ from livekit import api
 from telephony.bridge.io_service import AuthError, DispatchResult
 from telephony.errors import BusError
 from telephony.sip.digest import Credentials
-from tests.bridge.number import until
 from tests.bridge.sip_text import offer
 from tests.contract.raw_phone import RawPhone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.phone import Phone

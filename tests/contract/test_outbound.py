@@ -11,9 +11,9 @@ from livekit.protocol import sip as lk_sip
 
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import CALLEE, IDENTITY, OURS, dial
-from tests.bridge.number import until
 from tests.contract.hearing import hears, hears_nothing
 from tests.contract.line import CALLER_HZ, VOICE_HZ
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.called_phone import CalledLeg

@@ -15,8 +15,8 @@ from livekit import api, rtc
 
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.number import until
 from tests.contract.raw_phone import RawPhone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.bridge.called_phone import CalledLeg

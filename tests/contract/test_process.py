@@ -13,12 +13,12 @@ import pytest_asyncio
 from livekit import api
 
 from tests.bridge.dialling import dial
-from tests.bridge.number import until
 from tests.bridge.phone import Phone
 from tests.bridge.servers import Server, livekit_server, redis_server, started
 from tests.contract.conftest import new_bridge
 from tests.contract.hearing import hears
 from tests.contract.line import CALLER_HZ, VOICE_HZ, ContractAgent, ContractLine
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -146,7 +146,7 @@ async def test_sigint_hangs_everybody_up(servers: Servers, phone: Phone) -> None
             call, _ = await _up(line, phone)
             bridge.signal(signal.SIGINT)
             await call.hung_up()
-            async with asyncio.timeout(15):
+            async with limit(15):
                 while bridge.exit_code is None:
                     await asyncio.sleep(0.05)
         assert bridge.exit_code == 0

@@ -9,9 +9,9 @@ import pytest
 from livekit import api
 
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.number import until
 from tests.contract.hearing import hears
 from tests.contract.line import CALLER_HZ, VOICE_HZ
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,13 @@ from livekit import api, rtc
 from telephony.audio.frame import Samples, silence
 from telephony.audio.level import dbfs
 from tests.bridge.dialling import IDENTITY, dial
-from tests.bridge.number import until
 from tests.bridge.phone import Tone
 from tests.contract.hearing import hears
 from tests.contract.line import CALLER_HZ, VOICE_HZ
 from tests.contract.process import MEDIA_TIMEOUT_S
 from tests.contract.raw_phone import RawPhone
 from tests.contract.waits import Party, Rig
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -279,7 +279,7 @@ class _Bursts:
         known = len(agent.heard)
         self._said_at.clear()
         self._left = 5
-        async with asyncio.timeout(5):
+        async with limit(5):
             while not any(dbfs(frame) > -40 for frame in agent.heard[known:]):
                 await asyncio.sleep(0.002)
         return asyncio.get_running_loop().time() - self._said_at[0]

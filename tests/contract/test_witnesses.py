@@ -17,6 +17,7 @@ from tests.caller.test_sipp import listening, sipp
 from tests.caller.witness import free_sip_port, program, says
 from tests.contract.hearing import hears
 from tests.contract.line import VOICE_HZ
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ async def test_baresip_calls(line: ContractLine, tmp_path: Path, path: AudioPath
     """Each side hears the other's tone; a removed participant is a BYE that baresip understands."""
     await line.provision_for(path)
     command = f"/dial sip:{line.number}@127.0.0.1:{line.port}"
-    async with asyncio.timeout(40), baresip(tmp_path, command):
+    async with limit(40), baresip(tmp_path, command):
         agent = line.agent(path)
         await agent.take()
         await says(tmp_path, "Call established")
@@ -47,7 +48,7 @@ async def test_baresip_is_called(line: ContractLine, tmp_path: Path) -> None:
     agent = line.agent("room")
     await agent.await_call()
     await agent.take_dialled()
-    async with asyncio.timeout(40), baresip(tmp_path) as port:
+    async with limit(40), baresip(tmp_path) as port:
         await dial(line, f"127.0.0.1:{port}", sip_call_to="bot")
         await hears(agent, PLAYED)
         await agent.sees("active")
@@ -64,7 +65,7 @@ async def test_sipp_calls_and_hangs_up(line: ContractLine, tmp_path: Path, path:
     (tmp_path / "tone.ul").write_bytes(encode_pcmu(sine(1200, 1.0)))
     await line.provision_for(path)
     command = sipp("calls.xml", free_sip_port(), "-s", line.number, f"127.0.0.1:{line.port}")
-    async with asyncio.timeout(40), program(*command, folder=tmp_path) as process:
+    async with limit(40), program(*command, folder=tmp_path) as process:
         agent = line.agent(path)
         await agent.take()
         await hears(agent, 1200)
@@ -80,7 +81,7 @@ async def test_sipp_answers_and_is_hung_up(
     """INVITE, 180, 200, ACK, BYE, 200, by UDP and by TCP: sipp counts the call as successful."""
     port = free_sip_port()
     command = sipp("answers.xml", port, "-t", option, "-mp", str(free_sip_port()))
-    async with asyncio.timeout(40), program(*command, folder=tmp_path) as process:
+    async with limit(40), program(*command, folder=tmp_path) as process:
         await listening(port, "udp" if option == "u1" else "tcp")
         info = await dial(line, f"127.0.0.1:{port}", trunk_transport=transport)
         assert info.participant_identity == IDENTITY

@@ -23,9 +23,9 @@ from telephony.store.instants import utc_now
 from telephony.store.ledger import Policy
 from telephony.store.stored import Incoming
 from telephony.store.tables import dial
-from tests.bridge.line import until
 from tests.dialer.livekit_double import Killed, LiveKitDouble, refuses, rings_on
 from tests.dialer.open_gate import LINE, ToldGate, service
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from typing import Any
@@ -68,7 +68,7 @@ async def _claimed(database: Database, owner: str) -> dials.Dial:
 
 async def _carry(database: Database, livekit: LiveKitDouble, owner: str = "one") -> None:
     found = await _claimed(database, owner)
-    async with asyncio.timeout(10):
+    async with limit(10):
         await attempt.Attempt(_around(database, livekit, owner), found).run()
 
 

@@ -13,7 +13,7 @@ from telephony.dispatch.client import DispatchClient, Job
 from telephony.dispatch.service import DispatchService
 from telephony.dispatch.tokens import JobTokens
 from tests.bridge.servers import API_KEY, API_SECRET
-from tests.link.calls import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

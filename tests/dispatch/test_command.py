@@ -14,7 +14,7 @@ import pytest
 from telephony.dispatch.client import DispatchClient
 from tests.bridge.servers import API_KEY, API_SECRET
 from tests.dispatch.machine import NOWHERE
-from tests.link.calls import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ async def test_it_starts_says_so_and_stops_at_a_signal(tmp_path: Path) -> None:
         await until(lambda: client.serves("reception"))
         await client.close()
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE * 10) == 0
         assert not ready.exists()
         assert not path.exists()
     finally:
@@ -64,6 +64,6 @@ async def test_what_is_missing_is_one_sentence(tmp_path: Path, missing: str) -> 
     """Without server or key it exits 1 and names the variable."""
     env = {name: "" if name == missing else value for name, value in _ENV.items()}
     process = await _start("--socket", str(tmp_path / "d.sock"), env=env)
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), PATIENCE * 30)
     assert process.returncode == 1
     assert said.decode().strip() == f"{missing}: {missing} is not set. Set it in the environment."

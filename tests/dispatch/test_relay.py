@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from livekit.protocol import agent as wire
 from telephony.dispatch.tokens import JobTokens
 from tests.bridge.servers import API_KEY, API_SECRET
 from tests.dispatch.machine import Machine, WorkerDouble
-from tests.link.calls import until
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,7 +121,7 @@ async def test_the_relay_is_made_anew_after_the_server_was_away(livekit: Server,
 
 async def test_a_worker_can_register_while_the_server_is_away(machine: Machine) -> None:
     """Calls of this machine are dispatched although no livekit-server has ever answered."""
-    async with asyncio.timeout(10), machine.worker() as worker:
+    async with limit(10), machine.worker() as worker:
         assert worker.worker_id.startswith("AW_")
         await machine.launch()
 

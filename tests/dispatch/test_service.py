@@ -16,7 +16,7 @@ from telephony.errors import DispatchError
 from telephony.link.listener import connect
 from tests.bridge.servers import API_KEY, API_SECRET
 from tests.dispatch.machine import AGENT, NOWHERE, Machine
-from tests.link.calls import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ async def test_a_call_that_is_up_waits_for_a_free_place(machine: Machine) -> Non
         launching = asyncio.create_task(machine.launch(patience_s=20.0, persistent=True))
         await until(lambda: len(worker.asked) >= 2)
         worker.limit = 1
-        await asyncio.wait_for(launching, 5.0)
+        await asyncio.wait_for(launching, PATIENCE * 5.0)
 
 
 async def test_nobody_there_is_said_when_patience_ends(machine: Machine) -> None:
@@ -85,7 +85,7 @@ async def test_a_worker_that_comes_in_time_gets_the_call(machine: Machine) -> No
     launching = asyncio.create_task(machine.launch(patience_s=20.0))
     await asyncio.sleep(0.1)
     async with machine.worker() as worker:
-        await asyncio.wait_for(launching, 5.0)
+        await asyncio.wait_for(launching, PATIENCE * 5.0)
         await until(lambda: bool(worker.assigned))
 
 
@@ -147,7 +147,7 @@ async def test_a_worker_that_dies_while_it_is_asked_is_passed_over(machine: Mach
         await until(lambda: bool(dying.asked))
         async with machine.worker() as other:
             await dying.die()
-            await asyncio.wait_for(launching, 5.0)
+            await asyncio.wait_for(launching, PATIENCE * 5.0)
             await until(lambda: bool(other.assigned))
 
 
@@ -176,7 +176,7 @@ async def test_bridge_and_workers_come_back_after_the_dispatcher_died(machine: M
     await machine.restart()
     launching = asyncio.create_task(machine.launch(patience_s=20.0))
     async with machine.worker() as worker:
-        await asyncio.wait_for(launching, 10.0)
+        await asyncio.wait_for(launching, PATIENCE * 10.0)
         await until(lambda: bool(worker.assigned))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from telephony.calls.outcomes import sip_verdict
 from telephony.errors import TrunklineError
-from tests.bridge.line import until
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     import random
@@ -93,7 +93,7 @@ class Fire:
         return self.shots
 
     async def _ask(self, shot: Shot, patience_s: float, request: dict[str, Any]) -> None:
-        async with asyncio.timeout(ENDED_S):
+        async with limit(ENDED_S):
             while True:
                 shot.asked += 1
                 try:

@@ -26,8 +26,8 @@ from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.livekit_client import LiveKit
 from telephony.spool import read_events
-from tests.bridge.line import until
 from tests.bridge.phone import Phone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from telephony.calls.events import Event

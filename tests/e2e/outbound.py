@@ -14,6 +14,7 @@ import yaml
 from telephony.api.client import Client, find_place
 from telephony.line.line import Line, LineOptions
 from tests.e2e.timed import CONFIG, SPEECH
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -85,7 +86,7 @@ class OutboundLine:
 
     async def ended(self, call_id: str, timeout_s: float = ENDED_S) -> dict[str, Any]:
         """A call as the record has it, once it has ended."""
-        async with asyncio.timeout(timeout_s), self.client() as client:
+        async with limit(timeout_s), self.client() as client:
             while True:
                 call: dict[str, Any] = await client.get(f"/v1/calls/{call_id}")
                 if call["state"] == "ended":

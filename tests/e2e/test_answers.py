@@ -15,9 +15,9 @@ from telephony.audio.frame import FRAME_SAMPLES, Samples, silence
 from telephony.audio.level import dbfs
 from telephony.calls.events import Event
 from tests.bridge.called_phone import CalledPhone
-from tests.bridge.line import until
 from tests.e2e.timed import LOUD, TimedLine, timed_line
 from tests.triage.samples import Line, Voice
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,6 +13,7 @@ from telephony.line.line import Line, LineOptions
 from telephony.workshop.outside import pointed_at, read_answers, simulated
 from telephony.workshop.place import find, scripts_of
 from tests.e2e.conftest import CONFIG, RunningLine, what_went_wrong
+from tests.waiting import limit
 from tests.webhooks.receiver import Receiver
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ async def test_a_questionnaires_answers_reach_the_webhook(
     samples: dict[str, tuple[CallReport, RunningLine]], hook: Receiver
 ) -> None:
     """The customer is told the fields with the end of the call, signed."""
-    async with asyncio.timeout(30):
+    async with limit(30):
         while not (told := [got for got in hook.got if "recommends" in str(got.payload)]):
             await asyncio.sleep(0.1)
     text = str(told[-1].payload)

@@ -15,6 +15,7 @@ import pytest_asyncio
 from telephony.errors import TrunklineError
 from tests.e2e.answerer import Answerer
 from tests.e2e.outbound import OutboundLine, outbound_line, trunk
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +47,7 @@ async def line(carrier: Answerer, tmp_path_factory: pytest.TempPathFactory) -> A
 
 async def finished(line: OutboundLine, batch_id: str) -> dict[str, Any]:
     """A batch once it has ended; an api that is away for a moment is waited for."""
-    async with asyncio.timeout(ENDED_S):
+    async with limit(ENDED_S):
         while True:
             try:
                 async with line.client() as client:
@@ -66,7 +67,7 @@ async def test_a_batch_rings_each_number_once_though_the_api_is_killed(
         await client.send("PUT", f"/v1/do-not-call/{LISTED}", {"reason": "asked by letter"})
         rows = [{"to": number, "data": {"n": at}} for at, number in enumerate(NUMBERS)]
         made = await client.send("POST", "/v1/batches", {"rows": rows, "pace_per_s": 5, "concurrency": 2})
-    async with asyncio.timeout(ENDED_S):
+    async with limit(ENDED_S):
         while not sum(len(seen.rings) for seen in carrier.seen.values()) >= 2:
             await asyncio.sleep(0.05)
     os.kill(line.line.info().pids["api"], signal.SIGKILL)

@@ -20,13 +20,13 @@ from telephony.cli import app, mount
 from telephony.errors import TrunklineError
 from telephony.speech.client import SpeechClient
 from tests.bridge.called_phone import CalledPhone
-from tests.bridge.line import until
 from tests.caller.test_baresip import baresip
 from tests.caller.test_sipp import sipp
 from tests.caller.witness import free_sip_port, program, require
 from tests.e2e.answerer import Answerer
 from tests.e2e.fire import Fire
 from tests.e2e.outbound import OutboundLine, outbound_line, trunk
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -210,7 +210,7 @@ async def test_somebody_is_called_and_talks_with_the_agent(places: Places) -> No
         await leg.answer()
         _spoken(leg, hello)
         text = ""
-        async with asyncio.timeout(60):
+        async with limit(60):
             while "riverside" not in text.lower():
                 await asyncio.sleep(3.0)
                 text = (await speech.transcribe(leg.samples(12.0), 8000)).text
@@ -254,7 +254,7 @@ async def test_sipp_answers_and_finds_every_message_as_it_expects(
     """sipp is called, rings, answers, and is hung up on; for it every message was right."""
     folder = tmp_path_factory.mktemp("sipp")
     command = sipp("answers.xml", places.sipp_port, "-rtp_echo", "-mp", str(free_sip_port()))
-    async with asyncio.timeout(90), program(*command, folder=folder) as process:
+    async with limit(90), program(*command, folder=folder) as process:
         await asyncio.sleep(1.0)
         asked = await places.line.dial(AREA + "6002", trunk="sipp")
         await _answered(places.line, asked["id"])
@@ -266,7 +266,7 @@ async def test_sipp_answers_and_finds_every_message_as_it_expects(
 
 
 async def _answered(line: OutboundLine, call_id: str) -> None:
-    async with asyncio.timeout(40), line.client() as client:
+    async with limit(40), line.client() as client:
         while (await client.get(f"/v1/calls/{call_id}"))["state"] != "answered":
             await asyncio.sleep(0.5)
 

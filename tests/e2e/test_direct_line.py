@@ -17,9 +17,9 @@ from livekit import api
 from telephony.audio.level import dbfs
 from telephony.calls.events import Event
 from tests.bridge.called_phone import CalledPhone
-from tests.bridge.line import until
 from tests.bridge.phone import Phone
 from tests.e2e.timed import GREETED_S, TimedLine, hears, is_heard, quiet, timed_line
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,9 +16,9 @@ from livekit import api, rtc
 from telephony.audio.detect import goertzel
 from telephony.calls.job_attributes import AUDIO_PATH
 from tests.bridge.agent_double import RoomPerson
-from tests.bridge.line import until
 from tests.bridge.phone import Phone
 from tests.e2e.timed import GREETED_S, TimedLine, hears, quiet, timed_line
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

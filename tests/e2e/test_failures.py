@@ -11,6 +11,7 @@ import pytest
 
 from telephony.caller.script_file import load_script
 from tests.e2e.conftest import RunningLine, what_went_wrong
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from telephony.caller.report import CallReport
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 async def until_restarted(line: RunningLine, name: str, old: int) -> None:
     """Wait until a part runs under a new process id and is ready."""
-    async with asyncio.timeout(40):
+    async with limit(40):
         while line.line.info().pids.get(name, old) == old:
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)
@@ -64,7 +65,7 @@ async def test_a_call_is_no_silence_when_the_server_dies(line: RunningLine) -> N
         calling = asyncio.create_task(line.call(script))
         await asyncio.sleep(2.5)
         os.kill(line.line.info().pids["livekit-server"], signal.SIGKILL)
-        async with asyncio.timeout(40):
+        async with limit(40):
             report = await calling
         await until_restarted(line, "livekit-server", -1)
     finally:

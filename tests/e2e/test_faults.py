@@ -16,7 +16,7 @@ from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.speech.simulators.openai import OpenAiSimulator
 from telephony.speech.simulators.serving import serve
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -26,7 +26,7 @@ from telephony.speech.simulators.openai import Answer, OpenAiSimulator
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 from telephony.speech.simulators.voice import VoiceSimulator
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

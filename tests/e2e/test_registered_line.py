@@ -18,10 +18,10 @@ from telephony.audio.level import rms
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledPhone
-from tests.bridge.line import until
 from tests.bridge.phone import HOST, Phone
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
 from tests.e2e.timed import CONFIG
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,9 +12,9 @@ from livekit import api
 
 from telephony.caller.script import ImpairmentSettings
 from telephony.caller.script_file import load_script
-from tests.bridge.line import until
 from tests.e2e.conftest import RunningLine, what_went_wrong
 from tests.processes import all_gone, family
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from telephony.caller.script import Script

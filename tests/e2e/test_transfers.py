@@ -18,9 +18,9 @@ from telephony.audio.level import dbfs, rms
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledLeg, CalledPhone
-from tests.bridge.line import until
 from tests.bridge.phone import Phone, PhoneCall, Tone
 from tests.e2e.timed import CONFIG
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
-from tests.bridge.line import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,6 +12,7 @@ from telephony.audio.tones import sine
 from telephony.audio.wav import read_wav, write_wav
 from telephony.speech.client import SpeechClient
 from tests.caller.witness import free_sip_port, program, require, says
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ async def test_baresip_hears_the_greeting(line: RunningLine, tmp_path: Path) -> 
     (tmp_path / "accounts").write_text(f"<sip:witness@127.0.0.1:{port}>;regint=0;audio_codecs=PCMA\n")
     (tmp_path / "contacts").write_text("")
     async with (
-        asyncio.timeout(40),
+        limit(40),
         program(path, "-f", str(tmp_path), "-v", "-e", f"/dial {line.info.sip}", folder=tmp_path),
     ):
         await says(tmp_path, "Call established")
@@ -133,7 +134,7 @@ async def test_sipp_calls_and_hangs_up(line: RunningLine, tmp_path: Path) -> Non
         "-trace_err",
         f"127.0.0.1:{port}",
     ]
-    async with asyncio.timeout(60), program(path, *arguments, folder=tmp_path) as sipp:
+    async with limit(60), program(path, *arguments, folder=tmp_path) as sipp:
         code = await sipp.wait()
     errors = "".join(file.read_text() for file in tmp_path.glob("*errors*"))
     assert code == 0, errors + (tmp_path / "output").read_text(errors="replace")[-2000:]

@@ -14,7 +14,7 @@ from livekit import api
 from telephony.audio.level import dbfs
 from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of
-from tests.bridge.line import until
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class TimedLine:
 
     async def call_until_answered(self, phone: Phone, limit_s: float = 30.0) -> PhoneCall:
         """Call again as a person would, until somebody answers."""
-        async with asyncio.timeout(limit_s):
+        async with limit(limit_s):
             while True:
                 call = await self.dial(phone)
                 if (await call.final(limit_s)).status == 200:

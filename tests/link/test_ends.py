@@ -24,7 +24,7 @@ from telephony.link.channel import Channel
 from telephony.link.job_end import UNHEARD_FRAMES, JobEnd
 from telephony.link.listener import Listener, connect, is_name, new_name
 from telephony.link.messages import Clip, Hello, Pause, encode
-from tests.link.calls import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_a_call_goes_over_the_socket(pair: Pair) -> None:
     pair.bridge.answered()
     pair.bridge.press("5")
     pair.bridge.hear(np.full(FRAME_SAMPLES, 321, np.int16))
-    frame = await asyncio.wait_for(anext(pair.job.input), 5)
+    frame = await asyncio.wait_for(anext(pair.job.input), PATIENCE * 5)
     assert (frame.sample_rate, frame.samples_per_channel, frame.data[0]) == (8000, FRAME_SAMPLES, 321)
     await pair.say(0.03)
     await until(lambda: pair.bridge.playout.speaking)
@@ -180,7 +180,7 @@ async def test_the_caller_hangs_up(pair: Pair) -> None:
     waiting = asyncio.create_task(pair.job.output.wait_for_playout())
     await until(lambda: pair.bridge.playout.speaking)
     pair.bridge.close("caller_hung_up")
-    event = await asyncio.wait_for(waiting, 5)
+    event = await asyncio.wait_for(waiting, PATIENCE * 5)
     assert event.interrupted
     assert causes == ["caller_hung_up"]
     with pytest.raises(StopAsyncIteration):
@@ -223,7 +223,7 @@ async def test_a_killed_job_is_noticed_at_once(tmp_path: Path) -> None:
     pair.bridge.on_ready = ready.set
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path))
     try:
-        await asyncio.wait_for(ready.wait(), 30)
+        await asyncio.wait_for(ready.wait(), PATIENCE * 30)
         at = asyncio.get_running_loop().time()
         process.send_signal(signal.SIGKILL)
         await until(lambda: pair.gone == [True])
@@ -313,7 +313,7 @@ async def test_the_callers_voice_waits_for_the_session_within_bounds(pair: Pair)
     await until(lambda: len(keys) == 2)
     pair.job.input.on_attached()
     pair.bridge.hear(np.full(FRAME_SAMPLES, 8, np.int16))
-    assert (await asyncio.wait_for(anext(pair.job.input), 5)).data[0] == 8
+    assert (await asyncio.wait_for(anext(pair.job.input), PATIENCE * 5)).data[0] == 8
 
 
 async def test_a_channel_tells_its_end_once() -> None:

@@ -27,9 +27,9 @@ from provisioning.match import Call
 from provisioning.objects import Kind
 from provisioning.plan import make_plan
 from telephony.errors import BusError
-from tests.bridge.line import until
 from tests.bridge.phone import Phone
 from tests.provisioning.asking import Asking
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     import random
@@ -156,7 +156,7 @@ async def _kill_after(process: asyncio.subprocess.Process, writes: int, delay_s:
     """Kill an apply after it has told of so many writes; returns how many it told of."""
     assert process.stdout is not None
     planned, told = False, 0
-    async with asyncio.timeout(_APPLY_WITHIN_S):
+    async with limit(_APPLY_WITHIN_S):
         while not planned or told < writes:
             text = await process.stdout.readline()
             if not text:

@@ -21,6 +21,7 @@ from provisioning.plan import make_plan
 from telephony.errors import LiveKitError
 from tests.provisioning.kills import ROOT
 from tests.provisioning.large_file import large_file
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ async def test_a_stop_finishes_what_was_begun_and_leaves_the_rest(
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with limit(60):
         while not (await process.stdout.readline()).startswith(b"  created"):
             pass
         process.send_signal(number)
@@ -176,7 +177,7 @@ async def test_a_deletion_is_asked_for_on_a_terminal(
     )
     os.close(theirs)
     said = b""
-    async with asyncio.timeout(30):
+    async with limit(30):
         while b"[y/N]" not in said:
             said += await asyncio.to_thread(os.read, terminal, 4096)
         if answer is None:

@@ -18,6 +18,7 @@ from telephony.audio.tones import sine
 from telephony.recording import recorder as module
 from telephony.recording.container import CONTAINERS
 from telephony.recording.recorder import Recorder
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ async def test_a_kill_loses_less_than_half_a_second(tmp_path: Path, kind: str) -
         sys.executable, "-c", program, str(tmp_path), kind, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"fed\n"
+    assert await asyncio.wait_for(process.stdout.readline(), PATIENCE * 60) == b"fed\n"
     process.send_signal(signal.SIGKILL)
     await process.wait()
     check(tmp_path / f"call_abc123.{kind}", 4.0, lost_s=0.5)

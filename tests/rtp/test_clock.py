@@ -11,6 +11,7 @@ from telephony.audio.frame import FRAME_S
 from telephony.clock import ManualClock
 from telephony.logs import configure_structlog
 from telephony.rtp.clock import MAX_FAILURES, MediaClock
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.pure
 
@@ -236,6 +237,6 @@ async def test_ticks_in_the_running_loop() -> None:
     media.add(ticked.set)
     assert not ticked.is_set()
     media.start()
-    await asyncio.wait_for(ticked.wait(), 5)
+    await asyncio.wait_for(ticked.wait(), PATIENCE * 5)
     media.stop()
     assert media.lateness.ticks >= 1

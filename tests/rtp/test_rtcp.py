@@ -21,6 +21,7 @@ from telephony.rtp.reports import FarEnd, Reports, Sent
 from telephony.rtp.rtcp import Report, ReportBlock, SenderInfo, middle, ntp_time, pack, parse
 from telephony.rtp.rtcp_port import RtcpPort
 from telephony.rtp.session import RtpSession
+from tests.waiting import limit
 
 pytestmark = pytest.mark.pure
 
@@ -147,7 +148,7 @@ async def test_two_sessions_report_to_each_other() -> None:
         end._rtcp._interval_s = 0.05
         end._rtcp._again(asyncio.get_running_loop(), 0.05)
     try:
-        async with asyncio.timeout(10):
+        async with limit(10):
             while any(end.stats.far is None or end.stats.far.round_trip_ms is None for end in ends):
                 for end in ends:
                     end.send_frame(silence())
@@ -174,14 +175,14 @@ async def test_only_the_far_ends_own_address_is_believed() -> None:
             block = ReportBlock(1, 0, 0, 9, 80, 0, 0)
             for data in (b"garbage", pack(Report(2, None, (block,)), "x")):
                 stranger.sendto(data, sock.getsockname())
-            async with asyncio.timeout(5):
+            async with limit(5):
                 while port.refused < 2:
                     await asyncio.sleep(0.01)
             assert _told(port) is None
             remote[0] = (HOST, 4000)
             stranger.sendto(b"garbage", sock.getsockname())
             stranger.sendto(pack(Report(2, None, (block,)), "x"), sock.getsockname())
-            async with asyncio.timeout(5):
+            async with limit(5):
                 while _told(port) is None:
                     await asyncio.sleep(0.01)
             assert port.refused == 3

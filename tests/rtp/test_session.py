@@ -23,9 +23,10 @@ from telephony.rtp.dtmf import TelephoneEvent
 from telephony.rtp.packet import RtpPacket
 from telephony.rtp.ports import PortPool
 from telephony.rtp.session import COMFORT_NOISE, RtpSession
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.component
 
@@ -73,13 +74,6 @@ class Phone:
             while True:
                 packets.append(RtpPacket.parse(self.socket.recv(2048)))
         return packets
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until ``condition`` holds."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def received(session: RtpSession, count: int) -> None:
@@ -237,7 +231,7 @@ async def test_keys_go_out_in_place_of_audio(session: RtpSession, phone: Phone) 
     await asyncio.sleep(0)
     for _ in range(30):
         session.send_frame(silence())
-    await asyncio.wait_for(sending, DEADLINE_S)
+    await asyncio.wait_for(sending, PATIENCE * DEADLINE_S)
     packets = phone.heard()
     assert [p.payload_type for p in packets] == [96] * 15 + [0] * 15
     assert [(p.sequence - packets[0].sequence) & 0xFFFF for p in packets] == list(range(30))
@@ -268,7 +262,7 @@ async def test_closing_fails_keys_that_wait(session: RtpSession, phone: Phone) -
     await asyncio.sleep(0)
     session.close()
     with pytest.raises(RtpError, match="closed"):
-        await asyncio.wait_for(sending, DEADLINE_S)
+        await asyncio.wait_for(sending, PATIENCE * DEADLINE_S)
     with pytest.raises(RtpError, match="closed"):
         await session.send_digits("1")
 

@@ -16,6 +16,7 @@ from telephony.errors import RtpError
 from telephony.rtp.ports import PortPool
 from telephony.rtp.session import RtpSession
 from telephony.rtp.thread import MediaThread
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +52,7 @@ async def test_work_runs_on_the_thread_in_order_and_news_on_the_owner(media: Med
         media.post(note, number)
     await media.run(media.to_owner(tell))
     assert done == [(number, "media") for number in range(5)]
-    await asyncio.wait_for(came.wait(), 5)
+    await asyncio.wait_for(came.wait(), PATIENCE * 5)
     assert told == [threading.current_thread().name]
 
 
@@ -108,7 +109,7 @@ async def test_packets_and_keys_go_on_while_the_owner_stands_still(media: MediaT
     before = two.packets_received
     time.sleep(0.3)  # noqa: ASYNC251 - this is the stall
     assert two.packets_received - before >= 10
-    await asyncio.wait_for(sending, 5)
+    await asyncio.wait_for(sending, PATIENCE * 5)
     assert keys == ["5"]
     await media.run(media.clock.remove, tick)
     one.close()

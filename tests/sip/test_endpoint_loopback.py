@@ -11,6 +11,7 @@ import pytest
 from telephony.clock import LoopClock
 from telephony.sip.endpoint import OutgoingInviteRequest, SipEndpoint
 from telephony.sip.uri import NameAddr, SipUri
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,13 +63,13 @@ async def test_a_call_is_set_up_and_released() -> None:
         assert seen == [100, 180]
         assert answer.status == 200
         assert answer.body == b"v=0 answer"
-        await asyncio.wait_for(waiting[0], 5)
+        await asyncio.wait_for(waiting[0], PATIENCE * 5)
         assert outgoing.session is not None
         assert caller.stats.active_dialogs == callee.stats.active_dialogs == 1
         released = await outgoing.session.bye()
         assert released is not None
         assert released.status == 200
-        await asyncio.wait_for(sessions[0].ended.wait(), 5)
+        await asyncio.wait_for(sessions[0].ended.wait(), PATIENCE * 5)
         assert sessions[0].ended_by == "remote"
         for endpoint in (caller, callee):
             assert endpoint.stats.active_dialogs == 0

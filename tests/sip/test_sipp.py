@@ -15,6 +15,7 @@ from telephony.sip.endpoint import OutgoingInviteRequest, SipEndpoint
 from telephony.sip.sdp import build_offer, negotiate, read_answer
 from telephony.sip.uri import NameAddr, SipUri
 from telephony.supervision.ports import free_sip_port
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -158,7 +159,7 @@ async def test_sipp_calls_us(tmp_path: Path, transport: str) -> None:
             transport,
         )
         async with sipp(tmp_path, *arguments) as process:
-            assert await asyncio.wait_for(process.wait(), 60) == 0
+            assert await asyncio.wait_for(process.wait(), PATIENCE * 60) == 0
         assert len(invites) == CALLS
         assert all(invite.acked.is_set() for invite in invites)
         assert ours.stats.active_dialogs == ours.stats.active_transactions == ours.stats.malformed == 0
@@ -183,7 +184,7 @@ async def test_we_call_sipp(tmp_path: Path) -> None:
             released = await outgoing.session.bye()
             assert released is not None
         # sipp's callee stays for some seconds after each call, to absorb repetitions.
-        assert await asyncio.wait_for(process.wait(), 60) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE * 60) == 0
         assert ours.stats.active_dialogs == ours.stats.active_transactions == ours.stats.malformed == 0
 
 
@@ -206,6 +207,6 @@ async def test_sipp_is_challenged_and_cancels(tmp_path: Path) -> None:
         ours.on_invite = on_invite
         arguments = ("-sf", str(scenario), f"{LOOPBACK}:{ours.port}", "-p", str(free_sip_port()), "-r", "10")
         async with sipp(tmp_path, *arguments) as process:
-            assert await asyncio.wait_for(process.wait(), 60) == 0
+            assert await asyncio.wait_for(process.wait(), PATIENCE * 60) == 0
         assert verdicts == [Verdict.ACCEPTED] * CALLS
         assert ours.stats.active_dialogs == ours.stats.active_transactions == ours.stats.pending_invites == 0

@@ -18,6 +18,7 @@ from telephony.sip.timers import Timers
 from telephony.sip.transport import Loss, UdpTransport
 from telephony.sip.uri import NameAddr, SipUri
 from tests.sip.wire import request_bytes
+from tests.waiting import PATIENCE, limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,7 +58,7 @@ class Ends:
         assert (await outgoing.final(20)).status == 200
         assert outgoing.session is not None
         await outgoing.session.bye(timeout_s=10)
-        await asyncio.wait_for(self.sessions[-1].ended.wait(), 20)
+        await asyncio.wait_for(self.sessions[-1].ended.wait(), PATIENCE * 20)
 
 
 @asynccontextmanager
@@ -244,7 +245,7 @@ async def connected(to: Address) -> AsyncIterator[tuple[asyncio.StreamReader, as
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the other end closes the connection, in whatever way, within 5 s."""
     try:
-        while await asyncio.wait_for(reader.read(4096), 5):
+        while await asyncio.wait_for(reader.read(4096), PATIENCE * 5):
             pass
     except ConnectionResetError:
         return True
@@ -255,14 +256,14 @@ async def test_a_stream_is_cut_and_pinged() -> None:
     """A double CRLF gets a single one; two requests in three pieces get two answers."""
     async with ends(tcp=True) as line, connected((LOOPBACK, line.callee.port)) as (reader, writer):
         writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), PATIENCE * 5) == b"\r\n"
         via = "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK"
         stream = b"".join(request_bytes("OPTIONS", via=f"{via}{n}", call_id=str(n)) for n in range(2))
         for piece in (stream[:100], stream[100:500], stream[500:]):
             writer.write(piece)
             await writer.drain()
         for number in range(2):
-            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE * 5)
             assert answer.startswith(b"SIP/2.0 200 ")
             assert f"Call-ID: {number}\r\n".encode() in answer
 
@@ -291,7 +292,7 @@ async def test_a_half_message_does_not_hold_its_connection() -> None:
         for sent, patience in ((message[:40], 33.0), (message, 901.0)):
             async with connected(transport.local) as (reader, writer):
                 writer.write(sent)
-                async with asyncio.timeout(5):
+                async with limit(5):
                     while clock.pending < 2 if sent != message else not got:
                         await asyncio.sleep(0.01)
                 assert transport.connections == 1
@@ -312,7 +313,7 @@ async def test_a_connection_that_a_call_needs_outlasts_silence() -> None:
     transport.needed = lambda _: needed[0]
     try:
         async with connected(transport.local) as (reader, _):
-            async with asyncio.timeout(5):
+            async with limit(5):
                 while not transport.connections:
                     await asyncio.sleep(0.01)
             for _ in range(5):
@@ -345,7 +346,7 @@ async def test_who_connects_keeps_the_connection_alive() -> None:
     try:
         message = request_bytes("OPTIONS")
         transport.send(message, server.sockets[0].getsockname()[:2])
-        async with asyncio.timeout(5):
+        async with limit(5):
             await listening.get()
             for number in range(12):
                 while len(got) <= number:
@@ -376,7 +377,7 @@ async def test_what_was_sent_while_connecting_is_sent_in_order() -> None:
         messages = [request_bytes("OPTIONS", call_id=str(number)) for number in range(5)]
         for message in messages:
             one.send(message, two.local)
-        async with asyncio.timeout(5):
+        async with limit(5):
             while len(got) < 5:
                 await asyncio.sleep(0.01)
         assert got == messages

@@ -14,6 +14,7 @@ from telephony.speech.client import SpeechClient
 from telephony.speech.engine_link import EngineLink
 from telephony.speech.messages import Hello
 from tests.speech.fakes import FakeEngine, fake_engine
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -134,7 +135,7 @@ async def test_a_link_connects_once_and_again_after_a_restart(short_path: Path) 
         first, second = await asyncio.gather(link.client(), link.client())
         assert first is second
     async with fake_engine(path):
-        async with asyncio.timeout(5):
+        async with limit(5):
             while not first.closed:
                 await asyncio.sleep(0.005)
         again = await link.client()

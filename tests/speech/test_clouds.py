@@ -26,6 +26,7 @@ from telephony.speech.settings import SpeechSettings
 from telephony.speech.simulators import cartesia, deepgram, openai
 from telephony.speech.simulators.serving import serve
 from tests.speech.conversation import Loudspeaker, Microphone
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,7 +97,7 @@ async def test_deepgram_hears_a_phrase(clouds: Clouds) -> None:
     async with providers.stt.stream(conn_options=ONCE) as stream:
         for frame in frames(np.concatenate([sine(300.0, 0.6), np.zeros(8000, np.int16)])):
             stream.push_frame(frame)
-        async with asyncio.timeout(10):
+        async with limit(10):
             async for event in stream:
                 events.append(event)
                 if event.type is stt.SpeechEventType.END_OF_SPEECH:
@@ -129,7 +130,7 @@ async def test_deepgram_is_closed_with_what_it_still_heard(clouds: Clouds) -> No
         for frame in frames(sine(300.0, 0.5)):
             stream.push_frame(frame)
         stream.end_input()
-        async with asyncio.timeout(10):
+        async with limit(10):
             async for event in stream:
                 if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
                     break
@@ -144,7 +145,7 @@ async def test_cartesia_speaks_text_as_it_arrives(clouds: Clouds) -> None:
         for piece in ("We are open ", "from nine to five. Would", " you like an ", "appointment?"):
             stream.push_text(piece)
         stream.end_input()
-        async with asyncio.timeout(10):
+        async with limit(10):
             heard = [event.frame async for event in stream]
     await providers.aclose()
     assert {frame.sample_rate for frame in heard} == {8000}
@@ -219,7 +220,7 @@ async def test_a_whole_turn_runs_through_all_three(clouds: Clouds) -> None:
     async with session:
         await session.start(Agent(instructions="You answer questions about a clinic."))
         microphone.say(sine(300.0, 0.6))
-        async with asyncio.timeout(20):
+        async with limit(20):
             while len(loudspeaker.heard) < 8000:
                 await asyncio.sleep(0.05)
     await providers.aclose()

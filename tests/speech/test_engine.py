@@ -19,6 +19,7 @@ from telephony.audio.tones import dual_tone, noise, sine
 from telephony.errors import SpeechError
 from telephony.speech.client import SpeechClient
 from tests.speech.conftest import start_engine, wait_until_ready
+from tests.waiting import PATIENCE, limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,12 +165,11 @@ async def test_a_killed_client_leaves_the_engine_alone(real_engine: Path) -> Non
         sys.executable, "-c", program, str(real_engine), stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"asked\n"
+    assert await asyncio.wait_for(process.stdout.readline(), PATIENCE * 20) == b"asked\n"
     process.kill()
     await process.wait()
-    async with await SpeechClient.connect(real_engine) as client:
-        async with asyncio.timeout(10):
-            transcript = await client.transcribe(over_the_phone(await say(client, "Goodbye.")), 8000)
+    async with await SpeechClient.connect(real_engine) as client, limit(10):
+        transcript = await client.transcribe(over_the_phone(await say(client, "Goodbye.")), 8000)
     assert "goodbye" in words(transcript.text)
 
 

@@ -16,6 +16,7 @@ from telephony.speech.offline_stt import OfflineStt
 from telephony.speech.offline_tts import OfflineTts
 from telephony.speech.settings import OfflineSttSettings, OfflineTtsSettings
 from tests.speech.fakes import FakeEngine, fake_engine
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ async def test_text_that_arrives_in_pieces_is_spoken_in_sentences(engine: FakeEn
     async with tts.StreamAdapter(tts=OfflineTts(link, OfflineTtsSettings())).stream() as stream:
         for piece in ("Thank you for calling ", "the clinic today. What ", "can I do for you?"):
             stream.push_text(piece)
-        async with asyncio.timeout(10):
+        async with limit(10):
             first = await anext(stream)
         assert first.frame.duration > 0
         assert engine.voice.spoken[0] == "Thank you for calling the clinic today."
@@ -144,7 +145,7 @@ async def test_an_interrupted_sentence_is_cancelled_in_the_engine(engine: FakeEn
     link = EngineLink(engine.path)
     stream = OfflineTts(link, OfflineTtsSettings()).synthesize("One. Two. Three. Four.")
     engine.voice.gate.clear()
-    async with asyncio.timeout(10):
+    async with limit(10):
         while not engine.voice.spoken:
             await asyncio.sleep(0.005)
     await stream.aclose()

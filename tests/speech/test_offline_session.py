@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +13,9 @@ from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import build
 from telephony.speech.settings import SpeechSettings
 from tests.speech.conversation import Bookings, Loudspeaker, Microphone
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.component
@@ -34,13 +33,6 @@ class Clinic(Agent):
         """Book a day."""
         self.booked.append(day)
         return {"day": day}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait, for at most 20 s, until a condition holds."""
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_a_caller_is_understood_and_answered(real_engine: Path) -> None:

@@ -22,8 +22,8 @@ from telephony.speech.simulators.openai import Answer, scripted
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 from tests.agent.test_turn_taking import Phone
-from tests.bridge.line import until
 from tests.speech.conversation import Microphone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

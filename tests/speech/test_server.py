@@ -15,9 +15,9 @@ from telephony.speech.client import SpeechClient
 from telephony.speech.messages import Failure, Hello, Synthesize, Transcribe, TranscriptReply, parse_reply
 from telephony.speech.server import MAX_REQUESTS_PER_CONNECTION, SpeechServer
 from tests.speech.fakes import CountingRecogniser, FakeEngine, ToneVoice
+from tests.waiting import limit, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from telephony.speech.messages import Reply
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.component
 
 SPEECH = np.full(800, 1000, np.int16)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait, for at most 10 s, until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 class RawClient:
@@ -51,14 +44,14 @@ class RawClient:
         self._writer.write(frame)
 
     async def hear(self) -> Reply:
-        async with asyncio.timeout(10):
+        async with limit(10):
             lengths = framing.read_prefix(await self._reader.readexactly(framing.PREFIX_BYTES))
             header = await self._reader.readexactly(lengths.header)
             await self._reader.readexactly(lengths.payload)
         return parse_reply(header)
 
     async def is_hung_up_on(self) -> bool:
-        async with asyncio.timeout(10):
+        async with limit(10):
             return await self._reader.read() == b""
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from telephony.speech.settings import SpeechSettings
 from telephony.speech.simulators import cli
 from telephony.speech.simulators.cli import app
 from telephony.speech.simulators.espeak import espeak
+from tests.waiting import PATIENCE, limit
 
 pytestmark = pytest.mark.component
 
@@ -26,7 +27,7 @@ async def test_a_simulated_provider_serves_until_it_is_told_to_stop() -> None:
         sys.executable, "-m", "telephony.speech.simulators", "realtime", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with limit(60):
         lines = [(await process.stdout.readline()).decode() for _ in range(4)]
     settings = SpeechSettings.model_validate(yaml.safe_load("".join(lines))["speech"])
     assert settings.pipeline == "realtime"
@@ -34,7 +35,7 @@ async def test_a_simulated_provider_serves_until_it_is_told_to_stop() -> None:
     async with aiohttp.ClientSession() as http, http.get(f"{url}/realtime") as answer:
         assert answer.status == 401
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), PATIENCE * 20) == 0
 
 
 @pytest.mark.parametrize("name", ["deepgram", "cartesia", "openai", "realtime", "voice"])

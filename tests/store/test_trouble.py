@@ -21,6 +21,7 @@ from telephony.store.database import Database
 from telephony.store.intake import Intake
 from telephony.store.ledger import Policy
 from telephony.webhooks import desk, sender
+from tests.waiting import limit
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.sending import FAST, add_endpoint, happen, sending, until_settled
 
@@ -99,7 +100,7 @@ async def stored(database: Database) -> list[int]:
 
 async def told(logged: CapturingLogger, sentence: str) -> None:
     """Wait until the log says it."""
-    async with asyncio.timeout(15):
+    async with limit(15):
         while not any(sentence in str(line.kwargs.get("reason")) for line in logged.calls):
             await asyncio.sleep(0.05)
 
@@ -123,7 +124,7 @@ async def test_what_the_store_cannot_take_waits_in_the_spool(
             forwarding = asyncio.create_task(SpoolForwarder(events, OwnSpool(intake)).run(stop))
             await told(logged, sentence)
             assert len(list(read_events(path))) == EVENTS
-        async with asyncio.timeout(15):
+        async with limit(15):
             while len(await stored(hasty)) < EVENTS:
                 await asyncio.sleep(0.05)
         stop.set()

@@ -13,6 +13,7 @@ from telephony.errors import StartError
 from telephony.supervision.part import Part, PartSpec
 from telephony.supervision.ready import file_written
 from tests.processes import alive
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ async def test_a_part_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     """Stop is bounded, whatever the process does."""
     part = Part(spec(tmp_path, STUBBORN, stop_timeout_s=0.2))
     await part.start()
-    async with asyncio.timeout(10):
+    async with limit(10):
         await part.stop()
     assert part.pid is None
 
@@ -71,12 +72,12 @@ async def test_the_children_of_a_part_go_with_it(tmp_path: Path) -> None:
     """A process that forks leaves nobody behind."""
     part = Part(spec(tmp_path, PARENT))
     await part.start()
-    async with asyncio.timeout(10):
+    async with limit(10):
         while not (tmp_path / "ready").read_text():
             await asyncio.sleep(0.02)
     child = int((tmp_path / "ready").read_text())
     await part.stop()
-    async with asyncio.timeout(10):
+    async with limit(10):
         while alive(child):
             await asyncio.sleep(0.02)
 

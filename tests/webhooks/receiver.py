@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tests.waiting import limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -85,7 +87,7 @@ class Receiver:
 
     async def wait_for(self, count: int, timeout_s: float = 10) -> list[Got]:
         """Wait until so many requests have arrived."""
-        async with asyncio.timeout(timeout_s):
+        async with limit(timeout_s):
             while len(self.got) < count:
                 await asyncio.sleep(0.01)
         return self.got

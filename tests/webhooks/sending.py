@@ -21,6 +21,7 @@ from telephony.webhooks.guard import AddressGuard, networks
 from telephony.webhooks.schedule import Schedule
 from telephony.webhooks.sender import Sender, SenderOptions
 from telephony.webhooks.signing import new_secret
+from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -101,7 +102,7 @@ async def statuses(database: Database, endpoint_id: str) -> list[str]:
 
 async def until_settled(database: Database, endpoint_id: str, timeout_s: float = 15) -> list[str]:
     """Wait until nothing of an endpoint is pending."""
-    async with asyncio.timeout(timeout_s):
+    async with limit(timeout_s):
         while "pending" in (found := await statuses(database, endpoint_id)):
             await asyncio.sleep(0.02)
     return found

@@ -12,6 +12,7 @@ from telephony.store import endpoints
 from telephony.store.instants import utc_now
 from telephony.webhooks.schedule import Schedule
 from telephony.webhooks.signing import new_secret
+from tests.waiting import limit
 from tests.webhooks.receiver import Receiver, signature_holds
 from tests.webhooks.sending import (
     FAST,
@@ -136,7 +137,7 @@ async def test_an_endpoint_that_failed_for_days_is_switched_off(
         await receiver.wait_for(4)
         row = await endpoint_row(database, hook)
         assert row["enabled"]
-        async with asyncio.timeout(10):
+        async with limit(10):
             while (await endpoint_row(database, hook))["enabled"]:
                 await asyncio.sleep(0.05)
     assert await statuses(database, hook) == ["delivered", "dead"]
