@@ -36,6 +36,8 @@ _HOW: tuple[int | str, ...] = ("answer", "answer", "slow", "answer", 486, "ring"
 """What the carrier does with a number, by its last digit."""
 
 _PARTS = ("api", "bridge", "worker", "livekit-server")
+_RANG_AT_LEAST = 0.9
+"""Of the requests: a line that dials nobody dials nobody twice either."""
 _MOST_UNKNOWN = 2
 """For each kill: what was in flight at that moment."""
 
@@ -68,6 +70,8 @@ def _count(shots: list[Shot], kills: int, report: Report) -> None:
     report.figure(
         "rings of one request", "rings", [float(shot.rings) for shot in shots], target=1, judged="max"
     )
+    rang = float(sum(shot.rings > 0 for shot in shots))
+    report.figure("requests that rang", "calls", [rang], target=_RANG_AT_LEAST * len(shots), at_least=True)
     report.figure("requests that rang twice", "calls", [float(sum(s.rings > 1 for s in shots))], target=0)
     report.figure(
         "requests with one outcome",
