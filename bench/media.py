@@ -74,7 +74,11 @@ ANSWER = "Thank you, your table is reserved by the window."
 TURN_S = 8.5
 RATE = 8000
 STEP = RATE // 100
+STEP_MS = 10.0
+"""How exactly a line is found again."""
 GAP_MS = 60
+FORGIVEN_MS = 40.0
+"""A telephone that is late by less is within what the line must bear."""
 GROWTH_MS = 20.0
 """Delay is moved in frames of 20 ms; one more is no growth."""
 LATE_MS = 5.0
@@ -97,7 +101,8 @@ class Spoken:
     text: str
     said_at: float
     delay_ms: float
-    gaps: int
+    gaps: list[tuple[float, float]]
+    """Where in the line, in s, and how long, in ms."""
     heard: Samples
 
 
@@ -221,8 +226,10 @@ async def _judge(
     said_turns = [turn for turn in made.report.turns if turn.action == "say"]
     report.figure(f"{name}: lines found again", "%", [100 * len(up) / max(1, len(said_turns))], target=95)
     report.figures[-1].at_least = True
+    late = [stall for stall in made.report.stalls if stall["ms"] > FORGIVEN_MS]
+    report.figure(f"{name}: the telephone itself was late", "times", [float(len(late))])
     for way, found in (("to the agent", up), ("to the caller", down)):
-        _figures(f"{name}, {way}", found, report)
+        _figures(f"{name}, {way}", found, late, report)
         report.figure(
             f"{name}, {way}: words understood",
             "%",
@@ -240,18 +247,27 @@ async def _judge(
         report.figure(f"{name}: concealed", "%", [shares["concealed"]], target=shares["lost"] + 2.0)
 
 
-def _figures(name: str, spoken: list[Spoken], report: Report) -> None:
+def _figures(name: str, spoken: list[Spoken], late: list[dict[str, float]], report: Report) -> None:
     delays = [one.delay_ms for one in spoken]
     report.figure(f"{name}: one-way delay", "ms", delays)
-    report.figure(f"{name}: gaps > {GAP_MS} ms in speech", "gaps", [float(sum(one.gaps for one in spoken))])
-    report.figures[-1].target = 0
+    gaps = [(one.said_at + at_s, ms) for one in spoken for at_s, ms in one.gaps]
+    # What the telephone did not send in time, nobody can play in time.
+    ours = [gap for gap in gaps if not any(_falls_into(gap[0], stall) for stall in late)]
+    report.figure(f"{name}: gaps > {GAP_MS} ms in speech", "gaps", [float(len(ours))], target=0)
+    if gaps:
+        told = ", ".join(f"{ms:.0f} ms at {at_s:.1f} s" for at_s, ms in gaps)
+        report.notes.append(f"{name}: gaps {told}; the telephone's own share: {len(gaps) - len(ours)}")
     if len(spoken) < 4:
         return
     end = spoken[-1].said_at
     first = [one.delay_ms for one in spoken if one.said_at <= min(60.0, end / 2)]
     last = [one.delay_ms for one in spoken if one.said_at >= max(end - 60.0, end / 2)]
-    growth = statistics.median(last) - statistics.median(first)
+    growth = round((statistics.median(last) - statistics.median(first)) / STEP_MS) * STEP_MS
     report.figure(f"{name}: delay, last minute less the first", "ms", [growth], target=GROWTH_MS)
+
+
+def _falls_into(at_s: float, stall: dict[str, float]) -> bool:
+    return stall["at_s"] - stall["ms"] / 1000 - 0.1 <= at_s <= stall["at_s"] + 0.2
 
 
 def _find(text: str, said: Samples, track: Samples, said_at: float, shift_s: float) -> Spoken | None:
@@ -299,12 +315,17 @@ def _lag(said: NDArray[np.float64], window: NDArray[np.float64]) -> int | None:
     return best if likeness[best] > 0.6 else None
 
 
-def _gaps(said: Samples, heard: Samples) -> int:
-    """Stretches of more than 60 ms in which something was said and nothing came out."""
+def _gaps(said: Samples, heard: Samples) -> list[tuple[float, float]]:
+    """Where, in s, something was said and nothing came out for more than 60 ms, and how long, in ms."""
     spoke, came = _levels(said), _levels(heard)
     missing = (spoke[: came.size] > -35) & (came < -52)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], missing.astype(np.int8), [0]))))
-    return int(np.sum(edges[1::2] - edges[::2] > GAP_MS // 10))
+    stretches = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return [
+        (start * STEP_MS / 1000, (end - start) * STEP_MS)
+        for start, end in stretches
+        if (end - start) * STEP_MS > GAP_MS
+    ]
 
 
 async def _understood(spoken: list[Spoken], speech: SpeechClient) -> list[float]:

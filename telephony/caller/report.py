@@ -145,6 +145,8 @@ class CallReport:
     utterances: list[HeardUtterance] = field(default_factory=list)
     gaps_ms_over_60: list[dict[str, float]] = field(default_factory=list)
     """Times without a packet of the agent: ``at_s``, ``ms``; ``own_ms`` is how late the caller itself ran."""
+    stalls: list[dict[str, float]] = field(default_factory=list)
+    """When the caller itself sent nothing, being more than a frame late: ``at_s`` of the end, ``ms``."""
     holes: list[dict[str, float]] = field(default_factory=list)
     """Silence cut into the agent's speech: ``at_s`` and ``ms``."""
     digits: list[dict[str, Any]] = field(default_factory=list)

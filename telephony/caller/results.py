@@ -89,6 +89,7 @@ def _add_media(report: CallReport, phone: Phone, ears: Ears) -> None:
     report.gaps_ms_over_60 = [
         {"at_s": gap.at_s, "ms": gap.duration_ms, "own_ms": _own_ms(gap, phone.mouth.stalls)} for gap in gaps
     ]
+    report.stalls = [{"at_s": at_s, "ms": 1000 * late_s} for at_s, late_s in phone.mouth.stalls]
     holes: list[Gap] = []
     for utterance in report.utterances:
         samples = track.samples_between(utterance.start_s, utterance.end_s)

@@ -1,8 +1,8 @@
 """Whether somebody said something, judged on a recogniser's text that is nearly right.
 
 Pure. Spelling, punctuation and the way numbers are written do not count ("half past three", "3:30 p.m." stay
-different, "ten" and "10:00" are the same), a misheard letter in a longer word is forgiven, and a word may
-have been heard as two or two as one. A number must be right.
+different, "ten" and "10:00" are the same, and so are "1,042" and "1042", "ё" and "е"), a misheard letter in a
+longer word is forgiven, and a word may have been heard as two or two as one. A number must be right.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def words_of(text: str) -> list[str]:
     ``"Ten o'clock, on the twenty-third."`` is ``["10", "on", "the", "23"]``.
     """
     spoken = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text.lower())
+    spoken = re.sub(r"(\d),(?=\d{3}\b)", r"\1", spoken).replace("ё", "е")
     spoken = re.sub(r"(\d):00\b", r"\1", spoken)
     spoken = re.sub(r"(\d)(st|nd|rd|th|am|pm)\b", r"\1 \2", spoken)
     tokens = [re.sub(r"['’]", "", token) for token in _TOKEN.findall(spoken)]

@@ -20,6 +20,7 @@ from telephony.line.record import events_of, recorded_outcome
 from telephony.speech.client import SpeechClient
 from telephony.workshop.outside import pointed_at, read_answers, simulated
 from telephony.workshop.play import wrong_fields
+from telephony.workshop.spoken_model import SpokenModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,9 +64,10 @@ _BARE: dict[str, Any] = {
 class CalledLine:
     """A running line that this assistant answers."""
 
-    def __init__(self, line: Line, to: str) -> None:
+    def __init__(self, line: Line, to: str, language: str) -> None:
         self._line = line
         self._to = to
+        self._language = language
 
     async def call(
         self,
@@ -74,7 +76,11 @@ class CalledLine:
         folder: Path | None = None,
         on_event: Callable[[CallerEvent], None] | None = None,
     ) -> tuple[CallReport, list[str], dict[str, Any]]:
-        """Make one call; its report, what else is wrong by its record, and the fields that it brought in."""
+        """Make one call; its report, what else is wrong by its record, and the fields that it brought in.
+
+        The caller speaks the assistant's language, unless the script names another.
+        """
+        script = _in_language(script, self._language)
         async with await SpeechClient.connect(self._line.speech_socket) as speech:
             report = await run_script(script, self._to, speech=speech, report_dir=folder, on_event=on_event)
         spool = self._line.data.events
@@ -89,6 +95,13 @@ class CalledLine:
         return report, [*wrong, *wrong_fields(script, fields)], fields
 
 
+def _in_language(script: Script, language: str) -> Script:
+    if "language" in script.settings.model_fields_set:
+        return script
+    settings = script.settings.model_copy(update={"language": language})
+    return script.model_copy(update={"settings": settings})
+
+
 @contextlib.asynccontextmanager
 async def line_for(
     place: Place, assistant: Assistant, *, on_step: Callable[[str, float], None] = lambda *_: None
@@ -98,8 +111,10 @@ async def line_for(
     Raises:
         ConfigError, StartError: it does not start; nothing is left running.
     """
-    speech_for(assistant, place.config.speech)
-    async with simulated(read_answers(place.answers())) as root:
+    spoken = SpokenModel(assistant.language) if _lacks_realtime(place, assistant) else None
+    if spoken is None:
+        speech_for(assistant, place.config.speech)
+    async with simulated(read_answers(place.answers()), spoken) as root:
         with tempfile.TemporaryDirectory(prefix="trunkline-test-") as folder:
             config = write_line(place, assistant, Path(folder), root)
             line = Line(
@@ -107,9 +122,16 @@ async def line_for(
             )
             try:
                 info = await line.start()
-                yield CalledLine(line, info.sip)
+                if spoken is not None:
+                    spoken.socket = line.speech_socket
+                yield CalledLine(line, info.sip, assistant.language)
             finally:
                 await line.stop()
+
+
+def _lacks_realtime(place: Place, assistant: Assistant) -> bool:
+    """Whether the assistant wants a model that hears and speaks, and the line has none."""
+    return assistant.pipeline == "realtime" and place.config.speech.realtime is None
 
 
 def write_line(place: Place, assistant: Assistant, folder: Path, root: str) -> Path:
@@ -132,6 +154,8 @@ def write_line(place: Place, assistant: Assistant, folder: Path, root: str) -> P
     speech = dict(tree.get("speech") or {})
     if assistant.flow is None and place.config.speech.llm.provider == "offline":
         speech["llm"] = {"provider": "openai", "base_url": f"{root}/v1"}
+    if _lacks_realtime(place, assistant):
+        speech["realtime"] = {"provider": "openai", "base_url": f"{root}/v1", "api_key": "simulated"}
     changed = {
         **tree,
         "assistants": {**(tree.get("assistants") or {}), **own, **networks},

@@ -21,6 +21,7 @@ from provisioning.reading.validation import validate_tree
 from telephony.assistants.part import Name, Part
 from telephony.errors import AssistantError
 from telephony.speech.simulators.openai import Answer, OpenAiSimulator, scripted
+from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.assistants.schema import Assistant
+    from telephony.workshop.spoken_model import SpokenModel
 
 
 class ModelAnswer(Part):
@@ -82,11 +84,17 @@ def _no_secrets(name: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def simulated(answers: Answers) -> AsyncIterator[str]:
-    """Run the servers; yields their root, ``/v1`` of which is the model's and ``/tool/NAME`` a tool's."""
+async def simulated(answers: Answers, spoken: SpokenModel | None = None) -> AsyncIterator[str]:
+    """Run the servers; yields their root, ``/v1`` of which is the model's and ``/tool/NAME`` a tool's.
+
+    Args:
+        spoken: ears and voice of a model that hears and speaks; None where none is tried.
+    """
     told = [Answer(each.text, tuple(each.calls.items())) for each in answers.model]
-    model = OpenAiSimulator(scripted(told or [Answer("I have no answers for this.")]))
-    app = model.app()
+    think = scripted(told or [Answer("I have no answers for this.")])
+    app = OpenAiSimulator(think).app()
+    if spoken is not None:
+        app.add_routes(RealtimeSimulator(hear=spoken.hear, think=think, speak=spoken.speak).routes())
 
     async def tool(request: web.Request) -> web.Response:
         answer = answers.http.get(request.match_info["name"])

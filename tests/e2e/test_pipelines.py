@@ -135,11 +135,31 @@ async def realtime() -> AsyncIterator[dict[str, Any]]:
         }
 
 
+@asynccontextmanager
+async def azure() -> AsyncIterator[dict[str, Any]]:
+    """The same at Azure, by deployment, in its older API."""
+    server = RealtimeSimulator(hear=hear(), think=think, api_key=KEY)
+    async with serve(server.app()) as url:
+        model = {
+            "provider": "azure",
+            "endpoint": url,
+            "deployment": "desk",
+            "api_version": "2025-04-01-preview",
+        }
+        yield {
+            "pipeline": "realtime",
+            "realtime": {**model, "temperature": 0.7, "api_key": KEY},
+            "tts": {"provider": "timed", "tts_ms": 20, "duration_s": 1.0},
+        }
+        assert any("deployment=desk" in path for path in server.paths)
+
+
 PIPELINES = {
     "nova": (nova, "PCMU"),
     "flux": (flux, "PCMA"),
     "whisper": (whisper, "PCMU"),
     "realtime": (realtime, "PCMA"),
+    "azure": (azure, "PCMU"),
 }
 
 

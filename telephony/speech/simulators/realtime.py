@@ -71,9 +71,13 @@ class RealtimeSimulator:
     def app(self) -> web.Application:
         """The server, to be run by ``serving.serve``; ``base_url`` is its root and ``/v1``."""
         app = web.Application()
-        for path in ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime"):
-            app.router.add_get(path, self._talk)
+        app.add_routes(self.routes())
         return app
+
+    def routes(self) -> list[web.RouteDef]:
+        """Its paths, for a server that is more than this."""
+        paths = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
+        return [web.get(path, self._talk) for path in paths]
 
     async def _talk(self, request: web.Request) -> web.WebSocketResponse:
         self.paths.append(str(request.rel_url))
