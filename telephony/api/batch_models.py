@@ -74,7 +74,7 @@ class BatchIn(BatchOptions):
         words = [
             self.assistant,
             self.trunk,
-            self.from_,
+            *([self.from_] if isinstance(self.from_, str) else self.from_ or ()),
             self.answer_policy.message,
             self.answer_policy.purpose,
         ]

@@ -14,6 +14,7 @@ LARGEST_DATA = 16_000
 """Bytes of ``data`` or ``metadata`` as JSON."""
 
 Spelled = Annotated[str, Field(min_length=2, max_length=64, examples=["+15550100123"])]
+CallerIds = Annotated[list[Spelled], Field(min_length=1, max_length=100)]
 Words = Annotated[str, Field(max_length=2000)]
 Named = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -40,8 +41,10 @@ class DialIn(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     to: Spelled = Field(description="Whom to call; E.164 is best.")
-    from_: Spelled | None = Field(
-        None, alias="from", description="The caller id. Default: one of the trunk's numbers."
+    from_: Spelled | CallerIds | None = Field(
+        None,
+        alias="from",
+        description="The caller id, or several of which one is taken. Default: one of the trunk's numbers.",
     )
     trunk: Named | None = Field(None, description="An outbound trunk's name in the one file.")
     assistant: Named | None = Field(None, description="Who talks. Default: the line's.")
@@ -86,7 +89,8 @@ class DialIn(BaseModel):
         """As the dialler reads it."""
         return DialRequest(
             to=self.to,
-            from_=self.from_,
+            from_=self.from_ if isinstance(self.from_, str) else None,
+            from_pool=tuple(self.from_) if isinstance(self.from_, list) else (),
             trunk=self.trunk,
             assistant=self.assistant,
             data=self.data,

@@ -6,8 +6,9 @@ Numbers are dialled as the trunk's carrier wants them written: ``+74951234567`` 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from telephony.dialer.request import spread
 
 if TYPE_CHECKING:
     from provisioning.config import LineConfig
@@ -35,8 +36,7 @@ class Line:
 
     def caller_id(self, call_id: str) -> str:
         """One of our numbers, the same for the same call, spread evenly over the pool."""
-        place = int.from_bytes(sha256(call_id.encode()).digest()[:4], "big")
-        return self.numbers[place % len(self.numbers)]
+        return spread(call_id, self.numbers)
 
 
 def lines_of(config: LineConfig) -> dict[str, Line]:

@@ -7,12 +7,13 @@ answers.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class DialRequest:
     Attributes:
         to: whom to call, E.164.
         from_: the caller id; None: one of the trunk's numbers.
+        from_pool: caller ids of which one is taken in place of ``from_``, evenly over all calls.
         trunk: an outbound trunk's name in the one file; None: the first one that is allowed.
         assistant: who talks; None: the line's default.
         data: what the assistant knows of this call, such as a name; JSON values.
@@ -65,13 +67,24 @@ class DialRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     batch_id: str | None = None
     transfer_to: str | None = None
+    from_pool: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready object that ``from_json`` reads back; the deadline in UTC."""
         shape = asdict(self)
         shape["data"], shape["metadata"] = dict(self.data), dict(self.metadata)
+        shape["from_pool"] = list(self.from_pool)
+        if not self.from_pool:
+            # Left out, so that the same request stays the same to those who know no pool.
+            del shape["from_pool"]
         shape["deadline"] = None if self.deadline is None else self.deadline.astimezone(UTC).isoformat()
         return shape
+
+    def showing(self, call_id: str) -> DialRequest:
+        """With one caller id in place of the pool: the same for the same call."""
+        if not self.from_pool:
+            return self
+        return replace(self, from_=spread(call_id, self.from_pool), from_pool=())
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> DialRequest:
@@ -83,11 +96,19 @@ class DialRequest:
         values = dict(raw)
         try:
             deadline = values.pop("deadline", None)
+            pool = tuple(values.pop("from_pool", ()))
             policy = AnswerPolicy(**(values.pop("answer_policy", None) or {}))
             return cls(
                 **values,
                 answer_policy=policy,
+                from_pool=pool,
                 deadline=None if deadline is None else datetime.fromisoformat(deadline),
             )
         except TypeError as error:
             raise ValueError(f"not a request for a call: {error}") from error
+
+
+def spread(call_id: str, numbers: Sequence[str]) -> str:
+    """One of our numbers, the same for the same call, evenly over all of them."""
+    place = int.from_bytes(sha256(call_id.encode()).digest()[:4], "big")
+    return numbers[place % len(numbers)]

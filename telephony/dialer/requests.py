@@ -188,6 +188,7 @@ async def _ask(
     now: datetime,
 ) -> tuple[Requested, Sequence[StoredEvent]]:
     call_id = mint_call_id()
+    request = request.showing(call_id)
     decision = await service.gate.guard_and_reserve(
         service.database,
         connection,

@@ -55,6 +55,17 @@ async def test_a_call_is_asked_for_and_can_be_read_at_once(dialling: Asking) -> 
     assert detail["metadata"] == {"crm": 7}
 
 
+async def test_one_of_several_caller_ids_is_shown(dialling: Asking) -> None:
+    """A list is a pool; a number in it that the trunk does not have is refused as if it came alone."""
+    body = {"to": TO, "from": ["+12125550100", "+1 212 555 0100"]}
+    call = (await dialling.http.post("/v1/calls", json=body)).json()
+    assert call["state"] == "permitted"
+    refused = await dialling.http.post("/v1/calls", json={"to": TO, "from": ["+12125550999"]})
+    assert refused.status_code == 403
+    assert refused.json()["errors"][0]["field"] == "sip_trunks[0].numbers"
+    assert (await dialling.http.post("/v1/calls", json={"to": TO, "from": []})).status_code == 422
+
+
 async def test_the_same_key_is_the_same_call_and_another_request_is_refused(dialling: Asking) -> None:
     """Asked ten times at once with one key there is one call; with another body the key is refused."""
     asks = [

@@ -62,6 +62,8 @@ class ToldGate:
 
     says: Decided = field(default_factory=Decided)
     asked: int = 0
+    shown: list[str | None] = field(default_factory=list)
+    """The caller ids that were asked for."""
 
     async def guard_and_reserve(
         self,
@@ -77,6 +79,7 @@ class ToldGate:
     ) -> Decision:
         """Decide."""
         self.asked += 1
+        self.shown.append(request.from_)
         return self.says
 
     async def begin(

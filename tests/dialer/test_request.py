@@ -20,6 +20,7 @@ NAMES = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5)
         DialRequest,
         to=st.text(max_size=20),
         from_=st.none() | st.text(max_size=20),
+        from_pool=st.lists(st.text(max_size=5), max_size=3).map(tuple),
         data=NAMES,
         metadata=NAMES,
         deadline=st.none() | st.datetimes(timezones=st.just(UTC)),

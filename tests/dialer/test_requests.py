@@ -53,6 +53,23 @@ async def test_a_request_has_its_permit_and_its_record_at_once(database: Databas
     assert CallRecord.from_json(asked.call_id, record["record"]).value("metadata") == {"crm": 7}
 
 
+async def test_a_pool_of_caller_ids_is_spread_over_the_calls(database: Database) -> None:
+    """Each call shows one of them, told to the guard as if it had been asked for alone."""
+    pool = tuple(f"+1555010{number}" for number in range(2000, 2004))
+    gate = ToldGate()
+    asking = service(database, gate)
+    shown: list[str | None] = []
+    for number in range(40):
+        asked = await request_call(asking, replace(REQUEST, from_pool=pool), "key", str(number))
+        async with database.read() as connection:
+            row = await dials.get(connection, asked.call_id or "")
+        assert row is not None
+        shown.append(row.request.from_)
+        assert row.request.from_pool == ()
+    assert set(shown) == set(pool)
+    assert gate.shown == shown
+
+
 async def test_one_key_is_one_call_however_many_ask_at_once(database: Database) -> None:
     """Twenty requests with one key, at the same time: one call, one permit, nineteen repeated answers."""
     gate = ToldGate()

@@ -21,6 +21,7 @@ RETRYABLE = (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.UNREACHABLE, Outcome.FAILE
 DAY_S = 86_400.0
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+CallerId = Annotated[str, Field(max_length=32)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", examples=["09:00"])]
 
 
@@ -106,8 +107,10 @@ class BatchOptions(_Part):
     """Who talks. Default: the one for outbound calls."""
     trunk: str | None = Field(default=None, max_length=128)
     """An outbound trunk of the one file. Default: the first that is allowed."""
-    from_: str | None = Field(default=None, alias="from", max_length=32)
-    """The caller id. Default: one of the trunk's numbers."""
+    from_: CallerId | Annotated[list[CallerId], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, alias="from"
+    )
+    """The caller id, or several of which each call takes one. Default: one of the trunk's numbers."""
     pace_per_s: float = Field(default=1.0, ge=0.001, le=50)
     """Calls begun in a second at most. Default 1."""
     concurrency: int = Field(default=3, ge=1, le=1000)

@@ -55,7 +55,8 @@ def request_of(row: Mapping[str, Any] | RowMapping, options: BatchOptions) -> Di
     latest = claimed_at + RINGS_WITHIN
     return DialRequest(
         to=row["number"],
-        from_=options.from_,
+        from_=options.from_ if isinstance(options.from_, str) else None,
+        from_pool=tuple(options.from_) if isinstance(options.from_, list) else (),
         trunk=options.trunk,
         assistant=options.assistant,
         data=row["data"],
