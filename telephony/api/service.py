@@ -126,6 +126,7 @@ class Service:
         if self.database.is_sqlite:
             self._stack.callback(_hold_alone(Path(self.database.url.database or "")))
         await schema.require_current(self.database)
+        await self.database.open_readers()
         await make_first_keys(self.database, self.settings.data)
         await bring_in(self.database, self.settings.endpoints, self.settings.guard)
         if self.database.is_sqlite:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -51,6 +53,29 @@ async def test_no_update_is_lost_between_processes(database: Database, database_
         assert worker.exitcode == 0
     async with database.read() as connection:
         assert (await connection.execute(sa.select(counter.c.value))).scalar_one() == 200
+
+
+async def test_all_readers_of_a_file_are_open_from_the_start(tmp_path: Path) -> None:
+    """Many reads at once open no further file than those of the first moment."""
+    database = Database(f"sqlite:///{tmp_path / 'calls.db'}")
+    process = psutil.Process()
+
+    def files() -> int:
+        return sum(one.path.startswith(str(tmp_path)) for one in process.open_files())
+
+    async def read() -> None:
+        async with database.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+            await asyncio.sleep(0.05)
+
+    try:
+        await schema.upgrade(database)
+        await database.open_readers()
+        opened = files()
+        await asyncio.gather(*(read() for _ in range(12)))
+        assert files() == opened
+    finally:
+        await database.close()
 
 
 async def test_instants_are_utc_to_the_microsecond(database: Database) -> None:
