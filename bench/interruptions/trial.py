@@ -8,39 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from livekit import rtc
-from livekit.agents import AgentSession, inference, llm
+from livekit.agents import inference, llm
 from livekit.agents.voice.io import AudioInput
-from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 from bench.interruptions.network import through
 from bench.interruptions.recogniser import SimulatedStt, misheard
 from bench.virtual_time import Inline
-from telephony.agent.session import phone_session
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE
-from telephony.clock import LoopClock
-from telephony.link.job_end import LinkOutput
-from telephony.link.messages import Clear, Flush, Pause, Resume, Speech
-from telephony.link.playout import Playout
 from telephony.speech.expectation import Expectation
 from telephony.speech.providers import Providers
 from telephony.speech.settings import BundledVadSettings, TimedLlmSettings, TimedTtsSettings
 from telephony.speech.timed import TimedLlm, TimedTts
+from tests.agent.talk import in_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
-    from livekit.agents import stt
+    from livekit.agents import AgentSession, stt
 
     from bench.interruptions.corpus import Interruption
     from telephony.audio.frame import Samples
-    from telephony.link.messages import ToBridge
+    from tests.agent.talk import Phone
 
 STATEMENT = {
     "en": "The office is at the corner of Park Lane and Fifth Avenue, opposite the bridge, third floor.",
@@ -112,37 +108,6 @@ class CallerLine(AudioInput):
         return rtc.AudioFrame(frame.tobytes(), RATE, 1, FRAME_SAMPLES)
 
 
-class _Phone:
-    """Takes 20 ms at a time from the playout that the bridge uses."""
-
-    def __init__(self) -> None:
-        self.loud: list[bool] = []
-        self.output = LinkOutput(self._take)
-        self.playout = Playout(LoopClock(), self.output.segments.told)
-        self.output.segments.open_gate()
-
-    async def listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            due += FRAME_S
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            self.loud.append(bool(np.any(self.playout.take())))
-
-    def _take(self, message: ToBridge) -> None:
-        match message:
-            case Speech():
-                self.playout.push(message.segment, message.pcm)
-            case Flush():
-                self.playout.flush(message.segment)
-            case Clear():
-                self.playout.clear(message.segment)
-            case Pause():
-                self.playout.pause()
-            case Resume():
-                self.playout.resume()
-
-
 def detector(*, least_speech_ms: int = 0) -> inference.VAD:
     """The line's default detector, on the loop's own thread."""
     settings = BundledVadSettings()
@@ -177,7 +142,7 @@ async def interrupt(
     outcome = Outcome(interruption, " ".join(understood) if simulated is not None else "")
     listener = simulated if recogniser is None else recogniser(interruption.language)
     assert listener is not None, "one of both"
-    async with _Talk(interruption, listener, heard, outcome) as talk:
+    async with _talking(interruption, listener, heard, outcome) as talk:
         loop = asyncio.get_running_loop()
         if simulated is not None:
             length_s, true = sound.size / RATE, interruption.words.split()
@@ -190,48 +155,39 @@ async def interrupt(
     return outcome
 
 
+@asynccontextmanager
+async def _talking(
+    interruption: Interruption, listener: stt.STT[Any], heard: list[Samples], outcome: Outcome
+) -> AsyncIterator[_Talk]:
+    """A session whose caller's line is ``heard``; what it tells goes into the outcome."""
+    assistant = load_assistant("reception")
+    own = assistant.turns.model_copy(update={"language": interruption.language})
+    assistant = assistant.model_copy(update={"turns": own})
+    voice = TimedTts(TimedTtsSettings(provider="timed", tts_ms=20, duration_s=SPEECH_S))
+    brain = TimedLlm(TimedLlmSettings(provider="timed", llm_ms=200, text="Very well."))
+    providers = Providers(listener, brain, voice, detector(), Expectation())
+
+    def told(event: str, data: dict[str, Any]) -> None:
+        outcome.patient |= data.get("action") == "patience"
+        if event == "interruption.ignored":
+            outcome.decisions.append(f"{data['action']} by {data['policy']}: {data['reason']}")
+
+    turns = TurnTaking(assistant, listener, tell=told)
+    async with in_session(providers, assistant, turns, CallerLine(heard)) as (session, phone):
+        yield _Talk(session, turns, phone)
+
+
+@dataclass(frozen=True, slots=True)
 class _Talk:
     """A session that is up."""
 
-    def __init__(
-        self, interruption: Interruption, listener: stt.STT[Any], heard: list[Samples], outcome: Outcome
-    ) -> None:
-        assistant = load_assistant("reception")
-        own = assistant.turns.model_copy(update={"language": interruption.language})
-        assistant = assistant.model_copy(update={"turns": own})
-        voice = TimedTts(TimedTtsSettings(provider="timed", tts_ms=20, duration_s=SPEECH_S))
-        brain = TimedLlm(TimedLlmSettings(provider="timed", llm_ms=200, text="Very well."))
-        providers = Providers(listener, brain, voice, detector(), Expectation())
-        self._outcome = outcome
-        self.turns = TurnTaking(assistant, listener, tell=self._told)
-        self.session: AgentSession[None] = phone_session(providers, assistant, self.turns)
-        self._phone = _Phone()
-        self._sync = TranscriptSynchronizer(next_in_chain_audio=self._phone.output, next_in_chain_text=None)
-        self.session.input.audio = CallerLine(heard)
-        self.session.output.audio = self._sync.audio_output
-        self.session.output.transcription = self._sync.text_output
-        self.turns.attach(self.session)
-        self._listening = asyncio.create_task(self._phone.listen())
-
-    async def __aenter__(self) -> _Talk:
-        await self.session.start(TurnTakingAgent(self.turns, instructions="unused"))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.turns.close()
-        await self.session.aclose()
-        await self._sync.aclose()
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-
-    def _told(self, event: str, data: dict[str, Any]) -> None:
-        self._outcome.patient |= data.get("action") == "patience"
-        if event == "interruption.ignored":
-            self._outcome.decisions.append(f"{data['action']} by {data['policy']}: {data['reason']}")
+    session: AgentSession[None]
+    turns: TurnTaking
+    phone: Phone
 
     def judge(self, outcome: Outcome, begins: int, ends: int, *, ended: bool) -> None:
         """What the phone was sent; ``begins`` and ``ends`` are the sound's frames."""
-        loud = self._phone.loud
+        loud = self.phone.loud
         last = next((at for at in range(begins, len(loud)) if not any(loud[at : at + 3])), None)
         outcome.ended = ended
         if why := self.turns.interruption():

@@ -49,59 +49,62 @@ class Done:
     hidden: tuple[str, ...] = ()
 
 
-async def make_change(
-    database: Database,
-    request: Request,
-    caller: Caller,
-    action: str,
-    perform: Callable[[AsyncConnection], Awaitable[Done]],
-    *,
-    idempotency_key: str | None = None,
-) -> Response:
-    """Perform a change and answer for it.
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A request to change something; ``idempotency_key`` is None where it may be made again and again."""
 
-    Raises:
-        ProblemError: 409 when the key was used for another request, or what ``perform`` raises.
-    """
-    now = utc_now()
-    # Read here, not in the transaction: a client that sends slowly must not hold the database.
-    asked = hashlib.sha256(b"\n".join((request.method.encode(), _address(request), await request.body())))
-    async with database.write() as connection:
-        if idempotency_key is not None:
-            earlier = await idempotency.claim(
-                database,
+    database: Database
+    request: Request
+    idempotency_key: str | None = None
+
+    async def make(
+        self, caller: Caller, action: str, perform: Callable[[AsyncConnection], Awaitable[Done]]
+    ) -> Response:
+        """Perform the change and answer for it.
+
+        Raises:
+            ProblemError: 409 when the key was used for another request, or what ``perform`` raises.
+        """
+        now = utc_now()
+        # Read here, not in the transaction: a client that sends slowly must not hold the database.
+        asked = await self._digest()
+        async with self.database.write() as connection:
+            if self.idempotency_key is not None:
+                earlier = await idempotency.claim(
+                    self.database,
+                    connection,
+                    key_id=caller.key_id,
+                    idempotency_key=self.idempotency_key,
+                    request_hash=asked,
+                    now=now,
+                )
+                if earlier is not None:
+                    return _again(earlier)
+            done = await perform(connection)
+            await audit.write(
                 connection,
                 key_id=caller.key_id,
-                idempotency_key=idempotency_key,
-                request_hash=asked.digest(),
+                action=action,
+                target=done.target,
+                detail=done.detail,
+                remote=caller.remote,
                 now=now,
             )
-            if earlier is not None:
-                return _again(earlier)
-        done = await perform(connection)
-        await audit.write(
-            connection,
-            key_id=caller.key_id,
-            action=action,
-            target=done.target,
-            detail=done.detail,
-            remote=caller.remote,
-            now=now,
-        )
-        content = None if done.answer is None else done.answer.model_dump(mode="json", by_alias=True)
-        if idempotency_key is not None:
-            await idempotency.remember(
-                connection,
-                key_id=caller.key_id,
-                idempotency_key=idempotency_key,
-                status=done.status,
-                response=_without(content, done.hidden),
-            )
-    return _response(done.status, content)
+            content = None if done.answer is None else done.answer.model_dump(mode="json", by_alias=True)
+            if self.idempotency_key is not None:
+                await idempotency.remember(
+                    connection,
+                    key_id=caller.key_id,
+                    idempotency_key=self.idempotency_key,
+                    status=done.status,
+                    response=_without(content, done.hidden),
+                )
+        return _response(done.status, content)
 
-
-def _address(request: Request) -> bytes:
-    return f"{request.url.path}?{request.url.query}".encode()
+    async def _digest(self) -> bytes:
+        url = self.request.url
+        parts = (self.request.method, f"{url.path}?{url.query}")
+        return hashlib.sha256(b"\n".join([*map(str.encode, parts), await self.request.body()])).digest()
 
 
 def _without(content: Any, hidden: tuple[str, ...]) -> Any:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from telephony.api.cli_frame import (
+    PLAIN,
     ApiOption,
     DataOption,
     LimitOption,
@@ -36,13 +37,7 @@ if TYPE_CHECKING:
     from telephony.api.client import Client
     from telephony.dialer.batches.reading import BatchRow
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="Call a list of numbers.",
-)
+app = typer.Typer(help="Call a list of numbers.", no_args_is_help=True, **PLAIN)
 
 BatchArgument = Annotated[str, typer.Argument(help="A batch's id, batch_…; `last` for the newest.")]
 _ORDER = ("answered", "busy", "no_answer", "unreachable", "rejected", "invalid_number")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from telephony.api.cli_frame import (
+    PLAIN,
     ApiOption,
     DataOption,
     LimitOption,
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
 
     from telephony.api.client import Client
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="The record of calls.",
-)
+app = typer.Typer(help="The record of calls.", **PLAIN)
 
 CallArgument = Annotated[str, typer.Argument(help="A call's id, call_….")]
 _COLOURS = {"caller": "cyan", "agent": "green", "sip": "yellow", "note": "dim", "end": "bold"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telephony.api.cli_frame import (
+    PLAIN,
     ApiOption,
     DataOption,
     LimitOption,
@@ -17,6 +18,7 @@ from telephony.api.cli_frame import (
     ask,
     moment,
     put,
+    put_answer,
     put_json,
     put_table,
     shown,
@@ -27,13 +29,7 @@ from telephony.errors import TrunklineError
 if TYPE_CHECKING:
     from telephony.api.client import Client
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="The do-not-call list.",
-)
+app = typer.Typer(help="The do-not-call list.", no_args_is_help=True, **PLAIN)
 
 NumberArgument = Annotated[str, typer.Argument(help="With its plus: +74951234567.")]
 ReasonOption = Annotated[str | None, typer.Option(help="Why, for people.")]
@@ -60,10 +56,7 @@ def add(
 
     async def work(client: Client) -> None:
         entry = await client.send("PUT", f"/v1/do-not-call/{clean}", {"reason": reason})
-        if output is Output.JSON:
-            put_json(entry)
-        else:
-            put(f"{shown(clean)} is not called any more.")
+        put_answer(output, entry, f"{shown(clean)} is not called any more.")
 
     ask(api, data, work)
 
@@ -149,9 +142,8 @@ def import_(
     async def work(client: Client) -> None:
         body = {"numbers": [row.number for row in rows], "reason": reason}
         done = await client.send("POST", "/v1/do-not-call", body)
-        if output is Output.JSON:
-            put_json(done)
-        else:
-            put(f"{done['added']} numbers were put on the list, {done['known']} were there before.")
+        put_answer(
+            output, done, f"{done['added']} numbers were put on the list, {done['known']} were there before."
+        )
 
     ask(api, data, work)

@@ -31,6 +31,13 @@ class Output(StrEnum):
     JSON = "json"
 
 
+PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
+"""How a group of commands is made: for pipes and scripts as much as for people."""
+
 ApiOption = Annotated[
     str | None, typer.Option("--api", help="Where the api is. Default: $TRUNKLINE_API_URL.")
 ]
@@ -75,6 +82,14 @@ def put_table(
         count += 1
     console = Console()
     console.print(table if count else "[dim]nothing[/dim]")
+
+
+def put_answer(output: Output, answer: Any, text: str) -> None:
+    """What the api gave, as it is or as a line of ours, with markup."""
+    if output is Output.JSON:
+        put_json(answer)
+    else:
+        put(text)
 
 
 def put(text: str) -> None:

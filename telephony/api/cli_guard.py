@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telephony.api.cli_frame import ApiOption, DataOption, put, put_json, put_table, shown
+from telephony.api.cli_frame import PLAIN, ApiOption, DataOption, put, put_json, put_table, shown
 from telephony.api.client import Client, find_place
 from telephony.dialer.guard.decide import decide
 from telephony.dialer.guard.of_config import rules_of
@@ -28,13 +28,7 @@ from telephony.store.instants import utc_now
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="Which calls out are allowed.",
-)
+app = typer.Typer(help="Which calls out are allowed.", no_args_is_help=True, **PLAIN)
 
 DEFAULT_CONFIG = Path("config/livekit-sip.yaml")
 _REFUSED, _INTERRUPTED = 1, 130

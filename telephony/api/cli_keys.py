@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telephony.api.cli_frame import (
+    PLAIN,
     ApiOption,
     DataOption,
     Output,
@@ -14,6 +15,7 @@ from telephony.api.cli_frame import (
     ask,
     moment,
     put,
+    put_answer,
     put_json,
     put_table,
     shown,
@@ -23,9 +25,7 @@ from telephony.api.keys import Scope
 if TYPE_CHECKING:
     from telephony.api.client import Client
 
-app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="API keys."
-)
+app = typer.Typer(help="API keys.", **PLAIN)
 
 
 @app.callback(invoke_without_command=True, epilog="Example: trunkline keys -o json")
@@ -91,10 +91,7 @@ def create(
         if stated:
             body["dial_limits"] = stated
         made = await client.send("POST", "/v1/keys", body)
-        if output is Output.JSON:
-            put_json(made)
-            return
-        put(f"{shown(made['id'])}\nkey, shown this once: {shown(made['key'])}")
+        put_answer(output, made, f"{shown(made['id'])}\nkey, shown this once: {shown(made['key'])}")
 
     ask(api, data, work)
 

@@ -10,6 +10,7 @@ import typer
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from telephony.api.cli_frame import (
+    PLAIN,
     ApiOption,
     DataOption,
     LimitOption,
@@ -18,6 +19,7 @@ from telephony.api.cli_frame import (
     ask,
     moment,
     put,
+    put_answer,
     put_json,
     put_table,
     shown,
@@ -27,12 +29,7 @@ from telephony.webhooks.signing import new_secret
 if TYPE_CHECKING:
     from telephony.api.client import Client
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Webhooks to customers.",
-)
+app = typer.Typer(help="Webhooks to customers.", **PLAIN)
 
 EndpointArgument = Annotated[str, typer.Argument(help="An endpoint's id, whe_….")]
 TypesOption = Annotated[list[str] | None, typer.Option("--type", help="Such as call.*; may be repeated.")]
@@ -94,10 +91,7 @@ def create(
     async def work(client: Client) -> None:
         body = {"url": url, "types": types or ["*"], "description": description}
         made = await client.send("POST", "/v1/endpoints", body)
-        if output is Output.JSON:
-            put_json(made)
-            return
-        put(f"{shown(made['id'])}\nsecret, shown this once: {shown(made['secret'])}")
+        put_answer(output, made, f"{shown(made['id'])}\nsecret, shown this once: {shown(made['secret'])}")
 
     ask(api, data, work)
 
@@ -146,7 +140,7 @@ def rotate(
     async def work(client: Client) -> None:
         body = {"overlap_s": overlap * 3600}
         made = await client.send("POST", f"/v1/endpoints/{endpoint_id}/secret", body)
-        put_json(made) if output is Output.JSON else put(f"secret, shown this once: {shown(made['secret'])}")
+        put_answer(output, made, f"secret, shown this once: {shown(made['secret'])}")
 
     ask(api, data, work)
 
@@ -252,7 +246,7 @@ def replay(
             done = await client.send("POST", "/v1/deliveries/replay", {**body, "only_dead": dead})
             queued += done["queued"]
             body["since"] = done["next_since"] if done["more"] else body.get("since")
-        put_json({"queued": queued}) if output is Output.JSON else put(f"{queued} queued")
+        put_answer(output, {"queued": queued}, f"{queued} queued")
 
     ask(api, data, work)
 

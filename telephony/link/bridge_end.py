@@ -18,22 +18,18 @@ from telephony.link.listener import Listener, new_name
 from telephony.link.messages import (
     VERSION,
     Answered,
-    Clear,
     Clip,
     ClipAudio,
-    Flush,
     HangUp,
     Heard,
     Hello,
     HungUp,
     KeyPressed,
     Leave,
-    Pause,
     PressKeys,
     Ready,
-    Resume,
     RoomReady,
-    Speech,
+    ToPlayout,
     ToRoom,
     Welcome,
 )
@@ -205,8 +201,8 @@ class BridgeEnd:
         message = messages.to_bridge(data)
         if not self._greeted:
             self._greet(message)
-        elif isinstance(message, Speech | Flush | Clear | Pause | Resume):
-            self._play(message)
+        elif isinstance(message, ToPlayout):
+            self.playout.obey(message)
         else:
             self._control(message)
 
@@ -223,20 +219,6 @@ class BridgeEnd:
                 fix="Start bridge and worker from the same installation.",
             )
         _call(self.on_here)
-
-    def _play(self, message: Speech | Flush | Clear | Pause | Resume) -> None:
-        playout = self.playout
-        match message:
-            case Speech():
-                playout.push(message.segment, message.pcm)
-            case Flush():
-                playout.flush(message.segment)
-            case Clear():
-                playout.clear(message.segment)
-            case Pause():
-                playout.pause()
-            case Resume():
-                playout.resume()
 
     def _control(self, message: ToBridge) -> None:
         match message:

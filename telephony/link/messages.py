@@ -239,6 +239,8 @@ _TO_JOB = (Welcome, Heard, Started, Played, Finished, KeyPressed, Answered, Room
 ToBridge = (
     Hello | Speech | Flush | Clear | Pause | Resume | Ready | HangUp | PressKeys | ClipAudio | ToRoom | Leave
 )
+ToPlayout = Speech | Flush | Clear | Pause | Resume
+"""What the job asks of what is played."""
 ToJob = Welcome | Heard | Started | Played | Finished | KeyPressed | Answered | RoomReady | HungUp
 Report = Started | Played | Finished
 """What the bridge tells of segments."""

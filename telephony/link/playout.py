@@ -17,13 +17,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from telephony.audio.frame import FRAME_SAMPLES, RATE, Samples, silence
-from telephony.link.messages import SAMPLE_BYTES, Finished, Played, Started
+from telephony.link.messages import (
+    SAMPLE_BYTES,
+    Clear,
+    Finished,
+    Flush,
+    Pause,
+    Played,
+    Resume,
+    Speech,
+    Started,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from telephony.clock import Clock
-    from telephony.link.messages import Report
+    from telephony.link.messages import Report, ToPlayout
 
 MAX_QUEUED_S = 600
 """Audio that may wait; more is dropped and counted: no agent speaks for ten minutes."""
@@ -84,6 +94,20 @@ class Playout:
         return bool(self._clip)
 
     # What the job says
+
+    def obey(self, message: ToPlayout) -> None:
+        """Do what one message asks for."""
+        match message:
+            case Speech():
+                self.push(message.segment, message.pcm)
+            case Flush():
+                self.flush(message.segment)
+            case Clear():
+                self.clear(message.segment)
+            case Pause():
+                self.pause()
+            case Resume():
+                self.resume()
 
     def push(self, number: int, pcm: bytes) -> None:
         """Add audio to a segment; that of a segment which is over or cleared is dropped."""

@@ -126,7 +126,13 @@ class MediaClock:
             missed = int(late / FRAME_S)
             self._skipped += missed
             self._deadline += missed * FRAME_S
-            log.warning("media_ticks_skipped", ticks=missed, late_ms=round(1000 * late))
+            # Marked as a matter of load: it says that the machine is busy, and nothing of a call.
+            log.warning(
+                "media_ticks_skipped",
+                ticks=missed,
+                late_ms=round(1000 * late),
+                load_warning="media_ticks_skipped",
+            )
         self._ticks += 1
         self._deadline += FRAME_S
         # Scheduled before the callbacks run: one that stops the clock or empties it must find this timer.

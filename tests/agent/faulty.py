@@ -38,7 +38,7 @@ from telephony.speech.simulators.deepgram import DeepgramSimulator, scripted
 from telephony.speech.simulators.openai import Answer, OpenAiSimulator
 from telephony.speech.simulators.openai import scripted as answering
 from telephony.speech.simulators.serving import serve
-from tests.agent.test_turn_taking import Phone, ToldVad
+from tests.agent.talk import Phone, ToldVad
 from tests.speech.conversation import Microphone
 from tests.waiting import limit
 

@@ -12,7 +12,7 @@ from livekit import rtc
 
 from telephony.agent.aside import AsideOutput
 from telephony.audio.frame import RATE
-from tests.agent.test_turn_taking import Phone
+from tests.agent.talk import Phone
 from tests.waiting import until
 
 if TYPE_CHECKING:

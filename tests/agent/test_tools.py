@@ -24,7 +24,7 @@ from telephony.speech.settings import TimedTtsSettings
 from telephony.speech.simulators.serving import serve
 from telephony.speech.timed import TimedTts
 from telephony.webhooks.guard import AddressGuard, networks
-from tests.agent.test_turn_taking import Phone, Talk, ToldStt, ToldVad
+from tests.agent.talk import Phone, Talk, ToldStt, ToldVad
 from tests.speech.conversation import Microphone
 from tests.waiting import until
 

@@ -16,7 +16,7 @@ from telephony.agent.watched_agent import WatchedNodes
 from telephony.assistants.loader import load_assistant
 from telephony.speech.providers import build
 from telephony.speech.settings import SpeechSettings
-from tests.agent.test_turn_taking import Phone
+from tests.agent.talk import Phone
 from tests.speech.conversation import Microphone
 from tests.waiting import until
 

@@ -144,6 +144,7 @@ async def test_an_expired_call_is_erased_whole(database_url: str, tmp_path: Path
     """A call whose retention is over goes with everything it had."""
     async with asking(settings(database_url, tmp_path, keep_calls_days=0.0)) as api:
         await api.hand_in(from_sources("call_abcdef"))
+        await api.get("/v1/calls/call_abcdef")
         await api.service._housekeep()
         await api.get("/v1/calls/call_abcdef", 404)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from telephony.bridge.config import read_config
 from telephony.bridge.service import BridgeService
 from tests.bridge.number import Number
-from tests.bridge.servers import API_KEY, API_SECRET
+from tests.bridge.servers import bridge_settings
 from tests.waiting import limit
 
 if TYPE_CHECKING:
@@ -28,19 +28,8 @@ class TestLine(Number):
         self.redis = redis
         self.livekit = livekit
         self.events_dir = folder / "events"
-        self.settings: dict[str, Any] = {
-            "api_key": API_KEY,
-            "api_secret": API_SECRET,
-            "ws_url": self.url,
-            "redis": {"address": f"127.0.0.1:{redis.port}"},
-            "listen_ip": "127.0.0.1",
-            "sip_port": 0,
-            "rtp_port": "0",
-            "health_port": 0,
-            "events_dir": str(self.events_dir),
-            "agent_wait_timeout": "4.5s",
-            **settings,
-        }
+        given = {"events_dir": str(self.events_dir), "agent_wait_timeout": "4.5s", **settings}
+        self.settings = bridge_settings(self.url, f"127.0.0.1:{redis.port}", **given)
         self.bridge = BridgeService(read_config(self.settings, {}))
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -137,3 +137,18 @@ def http_answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def bridge_settings(url: str, redis_address: str, **more: Any) -> dict[str, Any]:
+    """The configuration of a bridge beside these servers, on free ports of this machine."""
+    return {
+        "api_key": API_KEY,
+        "api_secret": API_SECRET,
+        "ws_url": url,
+        "redis": {"address": redis_address},
+        "listen_ip": "127.0.0.1",
+        "sip_port": 0,
+        "rtp_port": "0",
+        "health_port": 0,
+        **more,
+    }

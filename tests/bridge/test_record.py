@@ -9,6 +9,7 @@ import pytest
 from telephony.bridge import ending, refusal
 from telephony.bridge.record import CallRecord
 from telephony.clock import ManualClock
+from telephony.logs import configure_structlog
 from telephony.spool import read_events
 
 if TYPE_CHECKING:
@@ -73,13 +74,17 @@ def test_a_mark_keeps_its_first_time() -> None:
     assert record.marks_ms == {"invite": 0.0, "ringing": 1000.0}
 
 
-def test_a_disk_that_cannot_be_written_ends_no_call(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_written_ends_no_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The failure is logged, the call goes on."""
+    configure_structlog()
     file = tmp_path / "a file"
     file.write_text("")
     record = _record(ManualClock(), file)
     record.emit("call.ringing")
     record.refused(refusal.draining())
+    failed = [vars(line)["type"] for line in caplog.records if line.getMessage() == "event_not_written"]
+    assert failed == ["call.ringing", "call.refused"]
+    assert file.read_text() == ""
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:

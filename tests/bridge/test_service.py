@@ -15,6 +15,7 @@ from telephony.bridge.config import read_config
 from telephony.bridge.service import REFUSALS_BURST, BridgeService
 from telephony.errors import PortTakenError, StartError
 from tests.bridge.line import TestLine
+from tests.bridge.servers import bridge_settings
 from tests.waiting import limit, until
 
 if TYPE_CHECKING:
@@ -196,19 +197,7 @@ async def test_a_flood_of_refusals_is_answered_but_not_written_down_one_by_one(
 
 
 def _config(redis: Server, **settings: Any) -> Any:
-    return read_config(
-        {
-            "api_key": "k",
-            "api_secret": "s",
-            "ws_url": "ws://127.0.0.1:1",
-            "redis": {"address": f"127.0.0.1:{redis.port}"},
-            "listen_ip": "127.0.0.1",
-            "sip_port": 0,
-            "rtp_port": "0",
-            **settings,
-        },
-        {},
-    )
+    return read_config(bridge_settings("ws://127.0.0.1:1", f"127.0.0.1:{redis.port}", **settings), {})
 
 
 async def test_a_sip_port_that_is_taken_is_named(redis: Server) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -72,8 +72,14 @@ async def test_lost_packets_never_leave() -> None:
 
 
 async def test_what_is_late_when_the_call_ends_is_dropped() -> None:
-    """A timer that fires after the socket was closed does no harm."""
+    """A timer that fires after the socket was closed sends nothing and raises nothing."""
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     with two_sockets(ImpairmentSettings(jitter_ms=80)) as (ours, other):
         for _ in range(10):
             ours.sendto(b"late", other.getsockname())
-    await asyncio.sleep(0.1)
+        ours.close()
+        await asyncio.sleep(0.1)
+        with pytest.raises(BlockingIOError):
+            other.recv(100)
+    assert failures == []

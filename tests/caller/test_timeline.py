@@ -57,6 +57,7 @@ def test_bubbles_of_a_conversation_do_not_overlap() -> None:
         Spoken(start, start + 1.0, "a line of some length, and more of it") for start in (1.0, 4.0, 9.0, 14.5)
     ]
     bubbles = place_bubbles(Row(0.0, ROW_S), spoken)
+    assert len(bubbles) == len(spoken)
     for left, right in itertools.pairwise(bubbles):
         assert left.x + left.width <= right.x
 

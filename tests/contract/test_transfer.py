@@ -105,6 +105,7 @@ async def test_a_phone_may_hang_up_without_a_word(line: ContractLine, called: Ca
 
     called.on_in_dialog = accept
     await _transfer(line)
+    assert [request.method for request in leg.requests] == ["REFER"]
 
 
 async def test_a_transfer_that_fails_leaves_the_call(

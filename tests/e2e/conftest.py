@@ -30,9 +30,6 @@ CONFIG = ROOT / "config" / "livekit-sip.yaml"
 
 _OURS = ("worker", "bridge", "speech", "supervisor")
 
-LOAD_WARNINGS = frozenset({"media_ticks_skipped"})
-"""What says that the machine is busy, and nothing of a call; the supervisor's is the caller's own clock."""
-
 
 @dataclass
 class RunningLine:
@@ -71,8 +68,9 @@ class RunningLine:
                 except ValueError:
                     found.append({"log": name, "event": text})
                     continue
-                if entry.get("event") in LOAD_WARNINGS:
-                    self.load_warnings[f"{name}: {entry['event']}"] += 1
+                # A busy machine, and nothing of a call; the supervisor's is the caller's own clock.
+                if load := entry.get("load_warning"):
+                    self.load_warnings[f"{name}: {load}"] += 1
                     continue
                 if entry.get("level") not in {"info", "debug"}:
                     found.append({"log": name, **entry})

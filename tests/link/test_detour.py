@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from telephony.clock import ManualClock
 from telephony.link.detour import Detour
-from telephony.link.messages import Clear, Finished, Flush, Pause, Report, Resume, Speech, ToBridge
+from telephony.link.messages import Finished, Pause, Report, Resume, ToBridge, ToPlayout
 from telephony.link.playout import Playout
 from telephony.link.segments import Segments
 
@@ -53,17 +53,8 @@ class Move:
             self._to_bridge(message)
 
     def _to_bridge(self, message: ToBridge) -> None:
-        match message:
-            case Speech():
-                self.bridge.push(message.segment, message.pcm)
-            case Flush():
-                self.bridge.flush(message.segment)
-            case Clear():
-                self.bridge.clear(message.segment)
-            case Pause():
-                self.bridge.pause()
-            case Resume():
-                self.bridge.resume()
+        if isinstance(message, ToPlayout):
+            self.bridge.obey(message)
 
     def _bridge_reports(self, report: Report) -> None:
         self.segments.told(report)

@@ -28,6 +28,7 @@ from provisioning.objects import Kind
 from provisioning.plan import make_plan
 from telephony.errors import BusError
 from tests.bridge.phone import Phone
+from tests.bridge.servers import bridge_settings
 from tests.provisioning.asking import Asking
 from tests.waiting import limit, until
 
@@ -246,18 +247,8 @@ async def _callers(
 async def _bridge(livekit: LiveKit, folder: Path) -> AsyncIterator[int]:
     """A bridge in a process of its own; its SIP port."""
     ready = folder / "bridge.json"
-    settings = {
-        "api_key": livekit.api_key,
-        "api_secret": livekit.api_secret,
-        "ws_url": livekit.url,
-        "redis": {"address": livekit.redis_address},
-        "listen_ip": "127.0.0.1",
-        "sip_port": 0,
-        "rtp_port": "0",
-        "health_port": 0,
-        "events_dir": str(folder / "events"),
-        "ready_file": str(ready),
-    }
+    where = {"events_dir": str(folder / "events"), "ready_file": str(ready)}
+    settings = bridge_settings(livekit.url, livekit.redis_address, **where)
     file = folder / "bridge.yaml"
     file.write_text(yaml.safe_dump(settings))
     process = await asyncio.create_subprocess_exec(

@@ -28,7 +28,7 @@ from telephony.bridge.service import BridgeService
 from telephony.clock import LoopClock
 from telephony.sip.endpoint import SipEndpoint
 from telephony.spool import EventSpool
-from tests.bridge.servers import free_port, redis_server
+from tests.bridge.servers import bridge_settings, free_port, redis_server
 from tests.provisioning.files import loaded
 
 if TYPE_CHECKING:
@@ -88,19 +88,8 @@ def running(folder: Path, livekit: LiveKit, ready: dict[str, Any]) -> RunningLin
 @contextlib.asynccontextmanager
 async def bridge_beside(livekit: LiveKit, folder: Path, **more: Any) -> AsyncIterator[RunningLine]:
     """A bridge on the server's own bus, known to the doctor by its line's folder."""
-    settings = {
-        "api_key": livekit.api_key,
-        "api_secret": livekit.api_secret,
-        "ws_url": livekit.url,
-        "redis": {"address": livekit.redis_address},
-        "listen_ip": "127.0.0.1",
-        "sip_port": 0,
-        "rtp_port": "0",
-        "health_port": 0,
-        "events_dir": str(folder / "events"),
-        **more,
-    }
-    service = BridgeService(read_config(settings, {}))
+    given = {"events_dir": str(folder / "events"), **more}
+    service = BridgeService(read_config(bridge_settings(livekit.url, livekit.redis_address, **given), {}))
     await service.start()
     ready = {"sip_port": service.sip_port, "health_port": service.health_port, "pid": os.getpid()}
     yield running(folder, livekit, ready)

@@ -66,5 +66,7 @@ def test_what_cannot_be_expanded_is_said_once(text: str, words: str) -> None:
 @given(st.text(max_size=60))
 def test_no_text_makes_it_raise(text: str) -> None:
     """Broken braces are problems, not exceptions."""
-    expand_tree({"k": "${" + text}, ENV, {})
-    expand_tree({"k": text}, ENV, {})
+    _, problems = expand_tree({"k": "${" + text}, ENV, {})
+    assert problems or "}" in text
+    _, problems = expand_tree({"k": text}, ENV, {})
+    assert not problems or "$" in text

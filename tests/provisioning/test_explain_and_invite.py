@@ -25,6 +25,7 @@ from telephony.sip.digest import Credentials
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.outgoing import OutgoingInviteRequest
 from telephony.sip.uri import NameAddr, SipUri
+from tests.bridge.servers import bridge_settings
 from tests.provisioning.strategies import CALLERS, NUMBERS, rules, trunks
 
 if TYPE_CHECKING:
@@ -117,22 +118,8 @@ class Callers:
 @pytest.fixture
 async def callers(livekit: LiveKit, tmp_path: Path) -> AsyncIterator[Callers]:
     """A bridge beside the server, and telephones."""
-    bridge = BridgeService(
-        read_config(
-            {
-                "api_key": livekit.api_key,
-                "api_secret": livekit.api_secret,
-                "ws_url": livekit.url,
-                "redis": {"address": livekit.redis_address},
-                "listen_ip": "127.0.0.1",
-                "sip_port": 0,
-                "rtp_port": "0",
-                "health_port": 0,
-                "events_dir": str(tmp_path),
-            },
-            {},
-        )
-    )
+    given = bridge_settings(livekit.url, livekit.redis_address, events_dir=str(tmp_path))
+    bridge = BridgeService(read_config(given, {}))
     await bridge.start()
     callers = Callers(bridge, tmp_path)
     await callers.start()

@@ -111,8 +111,11 @@ def test_short_stall_is_caught_up() -> None:
     assert media.lateness.max_ms == pytest.approx(70, abs=2)
 
 
-def test_long_stall_is_skipped_and_counted() -> None:
-    """After half a second without a tick there is one tick, no burst, and the others count as skipped."""
+def test_long_stall_is_skipped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """After half a second without a tick there is one tick, no burst, and the others count as skipped.
+
+    The log says so once, marked as a matter of load.
+    """
     clock = BusyClock()
     media, times = ticking(clock)
     clock.advance(0.1)
@@ -124,6 +127,8 @@ def test_long_stall_is_skipped_and_counted() -> None:
     assert [at for at in times if at > 0.61] == pytest.approx(
         [0.62 + FRAME_S * n for n in range(20)], abs=0.0011
     )
+    [told] = [record for record in caplog.records if record.getMessage() == "media_ticks_skipped"]
+    assert (vars(told)["ticks"], vars(told)["load_warning"]) == (24, "media_ticks_skipped")
 
 
 def test_lateness_statistics() -> None:

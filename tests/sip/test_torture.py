@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -279,11 +282,10 @@ def test_a_random_stream_never_raises_anything_else(pieces: list[bytes], step: i
 )
 def test_long_nonsense_is_judged_in_no_time(value: bytes) -> None:
     """No header value makes a parser look at its characters again and again."""
+    head, _, rest = request_bytes().partition(b"\r\n")
+    began = time.process_time()
     for name in (b"To", b"Via", b"Contact", b"CSeq", b"Call-ID", b"Route"):
-        data = request_bytes() + b""
-        head, _, rest = data.partition(b"\r\n")
         line = name + b": " + value + b"\r\n"
-        try:
+        with contextlib.suppress(SipParseError):
             take_everything(head + b"\r\n" + line + rest)
-        except SipParseError:
-            continue
+    assert time.process_time() - began < 2

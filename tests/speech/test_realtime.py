@@ -21,7 +21,7 @@ from telephony.speech.simulators.faults import FAULTS
 from telephony.speech.simulators.openai import Answer, scripted
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
-from tests.agent.test_turn_taking import Phone
+from tests.agent.talk import Phone
 from tests.speech.conversation import Microphone
 from tests.waiting import until
 

@@ -114,6 +114,7 @@ def test_a_good_url_has_no_objection() -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_check(text: str) -> None:
-    """Any text at all is judged without an error."""
-    AddressGuard().objection(text)
-    AddressGuard().objection(f"https://{text}/")
+    """Any text at all is judged without an error: by a sentence, or with nothing to say."""
+    for url in (text, f"https://{text}/"):
+        objection = AddressGuard().objection(url)
+        assert objection is None or objection.endswith(".")

@@ -1,7 +1,7 @@
 """Batches: begin one, see how far it is, pause, resume and cancel it, fetch its results."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ValidationError
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from telephony.api.access import CallsDialler, CallsReader, CallsWriter
+from telephony.api.access import Caller, CallsDialler, CallsReader, CallsWriter
 from telephony.api.batch_models import (
     BatchId,
     BatchIn,
@@ -22,11 +22,11 @@ from telephony.api.batch_models import (
     RowPage,
     RowState,
 )
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import ChangeRequest, Done
 from telephony.api.hub import changed
 from telephony.api.problems import FieldError, ProblemError, not_found, responses
 from telephony.api.service import Service
-from telephony.api.serving import Serving
+from telephony.api.serving import Changing, Serving
 from telephony.calls.outcomes import Outcome
 from telephony.dialer.batches import results
 from telephony.dialer.batches.breaker import Breaker
@@ -49,24 +49,20 @@ from telephony.store.instants import utc_now
 if TYPE_CHECKING:
     from telephony.store.stored import StoredEvent
 
+_Act = Callable[[AsyncConnection, RowMapping, datetime], Awaitable[Change | None]]
+"""Changes one batch; says what it has become, or None where it was that already."""
+
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 _PAGE = 500
 _LOOK_AGAIN_S = 1.0
 _CALM_S = 0.2
 _CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
-_AUDITED = {"pause": "batch.paused", "resume": "batch.resumed", "cancel": "batch.cancelled"}
 _OWN = {"name", "start", "rows", "skip_repeated"}
 
 
 @router.post("", status_code=201, response_model=BatchOut, responses=responses(401, 403, 409, 413, 422))
-async def create_batch(
-    service: Serving,
-    caller: CallsDialler,
-    request: Request,
-    wanted: BatchIn,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def create_batch(service: Serving, caller: CallsDialler, change: Changing, wanted: BatchIn) -> Response:
     """Call many numbers, as fast and as often as the batch says and the guard allows.
 
     Each call goes by the same door as one of `POST /v1/calls`, in the name of this key.
@@ -92,9 +88,7 @@ async def create_batch(
         return Done(201, await _shown(connection, batch_id), batch_id, detail)
 
     told: list[StoredEvent] = []
-    response = await make_change(
-        service.database, request, caller, "batch.created", create, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "batch.created", create)
     service.batches.changed(told)
     return response
 
@@ -142,6 +136,7 @@ def _refuse(wrong: Sequence[FieldError]) -> None:
 async def create_batch_from_csv(
     service: Serving,
     caller: CallsDialler,
+    change: Changing,
     request: Request,
     name: Annotated[str, Query(max_length=128)] = "",
     assistant: Annotated[str | None, Query(max_length=128)] = None,
@@ -155,7 +150,6 @@ async def create_batch_from_csv(
     deadline: AwareDatetime | None = None,
     paused: bool = False,
     skip_repeated: bool = False,
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """The same from a CSV file: its columns beside the number become the data of each call."""
     try:
@@ -181,7 +175,7 @@ async def create_batch_from_csv(
         "start": "paused" if paused else "now",
         "rows": [{"to": row.number, "data": row.data} for row in table.rows],
     }
-    return await create_batch(service, caller, request, _valid(body, table.rows), idempotency_key)
+    return await create_batch(service, caller, change, _valid(body, table.rows))
 
 
 def _valid(body: dict[str, Any], rows: Sequence[BatchRow]) -> BatchIn:
@@ -304,13 +298,7 @@ async def stream_batch(
 
 
 @router.post("/{batch_id}/pause", response_model=BatchOut, responses=responses(401, 403, 404, 409, 422))
-async def pause_batch(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    batch_id: BatchId,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def pause_batch(service: Serving, caller: CallsWriter, change: Changing, batch_id: BatchId) -> Response:
     """Begin no further call until somebody resumes the batch; calls under way go on."""
 
     async def pause(connection: AsyncConnection, row: RowMapping, now: datetime) -> Change | None:
@@ -322,16 +310,12 @@ async def pause_batch(
         )
         return "paused"
 
-    return await _change(service, caller, request, batch_id, pause, idempotency_key)
+    return await _changed(service, caller, change, batch_id, "batch.paused", pause)
 
 
 @router.post("/{batch_id}/resume", response_model=BatchOut, responses=responses(401, 403, 404, 409, 422))
 async def resume_batch(
-    service: Serving,
-    caller: CallsDialler,
-    request: Request,
-    batch_id: BatchId,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: CallsDialler, change: Changing, batch_id: BatchId
 ) -> Response:
     """Go on with a batch that was paused, by whatever; its circuit breaker begins anew."""
 
@@ -343,16 +327,12 @@ async def resume_batch(
         )
         return "resumed"
 
-    return await _change(service, caller, request, batch_id, resume, idempotency_key)
+    return await _changed(service, caller, change, batch_id, "batch.resumed", resume)
 
 
 @router.post("/{batch_id}/cancel", response_model=BatchOut, responses=responses(401, 403, 404, 409, 422))
 async def cancel_batch(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    batch_id: BatchId,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: CallsWriter, change: Changing, batch_id: BatchId
 ) -> Response:
     """Call nobody any more; calls under way go on to their end."""
 
@@ -370,20 +350,14 @@ async def cancel_batch(
         )
         return "cancelled"
 
-    return await _change(service, caller, request, batch_id, cancel, idempotency_key)
+    return await _changed(service, caller, change, batch_id, "batch.cancelled", cancel)
 
 
-async def _change(
-    service: Service,
-    caller: CallsWriter,
-    request: Request,
-    batch_id: str,
-    act: Any,
-    idempotency_key: str | None,
+async def _changed(
+    service: Service, caller: Caller, change: ChangeRequest, batch_id: str, action: str, act: _Act
 ) -> Response:
     told: list[StoredEvent] = []
     by: By = "operator"
-    what = _AUDITED[request.url.path.rpartition("/")[2]]
 
     async def perform(connection: AsyncConnection) -> Done:
         await batches.alone(service.database, connection)
@@ -393,14 +367,12 @@ async def _change(
         if row["state"] in ("cancelled", "finished"):
             raise ProblemError(409, "batch_is_over", f"The batch is {row['state']}.")
         now = utc_now()
-        done: Change | None = await act(connection, row, now)
+        done = await act(connection, row, now)
         if done is not None:
             told.append(await tell(service.database, connection, batch_id, done, by, now))
         return Done(200, await _shown(connection, batch_id), batch_id, {"state": row["state"]})
 
-    response = await make_change(
-        service.database, request, caller, what, perform, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, action, perform)
     service.batches.changed(told)
     return response
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from telephony.api import pages, views
 from telephony.api.access import CallsReader, CallsWriter
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import ChangeRequest, Done
 from telephony.api.models import (
     CallDetail,
     CallId,
@@ -19,7 +19,7 @@ from telephony.api.models import (
     Transcript,
 )
 from telephony.api.problems import ProblemError, not_found, responses
-from telephony.api.serving import Serving, find_call
+from telephony.api.serving import Changing, Serving, find_call
 from telephony.calls.events import Event
 from telephony.calls.extraction import extract
 from telephony.calls.fields import declared
@@ -151,19 +151,13 @@ async def extract_fields(
         now = utc_now()
         event = Event(call_id, "record", 0, "fields.collected", now, {"fields": found, "declared": fields})
         await service.intake.append([Incoming(event, f"extraction {now.isoformat()}")])
-        await make_change(service.database, request, caller, "call.fields_extracted", note)
+        await ChangeRequest(service.database, request).make(caller, "call.fields_extracted", note)
     missing = [field["name"] for field in fields if field.get("required") and field["name"] not in found]
     return Extracted.model_validate({"fields": found, "missing_fields": missing})
 
 
 @router.delete("/{call_id}", status_code=204, responses=responses(401, 403, 404, 409, 422))
-async def erase_call(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    call_id: CallId,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def erase_call(service: Serving, caller: CallsWriter, change: Changing, call_id: CallId) -> Response:
     """Delete a call for good: its record, events, deliveries and recordings. It must have ended."""
     row = await find_call(service, call_id)
     if row["ended_at"] is None:
@@ -174,6 +168,4 @@ async def erase_call(
     async def note(_connection: object) -> Done:
         return Done(204, None, call_id)
 
-    return await make_change(
-        service.database, request, caller, "call.erased", note, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "call.erased", note)

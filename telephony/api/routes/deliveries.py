@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from telephony.api import views
 from telephony.api.access import WebhooksReader, WebhooksWriter
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import Done
 from telephony.api.models import (
     CallId,
     DeliveryDetail,
@@ -17,7 +17,7 @@ from telephony.api.models import (
     ReplayRequest,
 )
 from telephony.api.problems import FieldError, ProblemError, not_found, responses
-from telephony.api.serving import Serving
+from telephony.api.serving import Changing, Serving
 from telephony.store import deliveries, endpoints
 from telephony.store.instants import utc_now
 
@@ -72,11 +72,7 @@ async def get_delivery(
     responses=responses(401, 403, 404, 409, 413, 422),
 )
 async def replay(
-    service: Serving,
-    caller: WebhooksWriter,
-    request: Request,
-    wanted: ReplayRequest,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: WebhooksWriter, change: Changing, wanted: ReplayRequest
 ) -> Response:
     """Send events again: one delivery, a range of a call, or all of an endpoint since an instant.
 
@@ -104,9 +100,7 @@ async def replay(
         asked = wanted.model_dump(mode="json", exclude_none=True)
         return Done(202, answer, chosen.endpoint_id, {**asked, "queued": done.queued})
 
-    response = await make_change(
-        service.database, request, caller, "deliveries.replayed", queue, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "deliveries.replayed", queue)
     service.hub.work.set()
     return response
 

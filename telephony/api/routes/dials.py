@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import RowMapping
 
 from telephony.api.access import CallsDialler, CallsWriter
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import Done, IdempotencyKey
 from telephony.api.dial_models import DialIn, DialOut, HangUpOut
 from telephony.api.models import CallId
 from telephony.api.problems import FieldError, ProblemError, responses
 from telephony.api.service import Service
-from telephony.api.serving import Serving, find_call
+from telephony.api.serving import Changing, Serving, find_call
 from telephony.calls.events import Event
 from telephony.dialer.dial import DialState
 from telephony.dialer.requests import KeyReusedError, Requested, cancel_call, request_call
@@ -27,7 +27,6 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 async def place_call(
     service: Serving,
     caller: CallsDialler,
-    request: Request,
     wanted: DialIn,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -88,13 +87,7 @@ def _refused(asked: Requested) -> ProblemError:
     response_model=HangUpOut,
     responses=responses(401, 403, 404, 409, 422),
 )
-async def hang_up(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    call_id: CallId,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def hang_up(service: Serving, caller: CallsWriter, change: Changing, call_id: CallId) -> Response:
     """End a call, in or out, whatever it is doing; a call that was not dialled yet never will be."""
     row = await find_call(service, call_id)
     state = await _end(service, row)
@@ -102,9 +95,7 @@ async def hang_up(
     async def note(_connection: Any) -> Done:
         return Done(202, HangUpOut(id=call_id, state=state), call_id, {"state": state})
 
-    return await make_change(
-        service.database, request, caller, "call.hung_up", note, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "call.hung_up", note)
 
 
 async def _end(service: Service, row: RowMapping) -> Any:

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from telephony.api.access import CallsReader, CallsWriter
 from telephony.api.batch_models import EntryIn, EntryOut, EntryPage, ImportIn, ImportOut, Number
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import Done
 from telephony.api.problems import FieldError, ProblemError, not_found, responses
-from telephony.api.serving import Serving
+from telephony.api.serving import Changing, Serving
 from telephony.dialer.batches.reading import MOST_TOLD, WrongNumberError, read_number
 from telephony.numbers import mask
 from telephony.store import do_not_call, line
@@ -39,11 +39,7 @@ async def list_do_not_call(
 
 @router.post("", response_model=ImportOut, responses=responses(401, 403, 409, 413, 422))
 async def import_do_not_call(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    wanted: ImportIn,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: CallsWriter, change: Changing, wanted: ImportIn
 ) -> Response:
     """Put many numbers on the list, all or none; no event is told of each."""
     numbers = _right(wanted.numbers)
@@ -61,9 +57,7 @@ async def import_do_not_call(
         answer = ImportOut(added=len(new), known=len(numbers) - len(new))
         return Done(200, answer, "import", answer.model_dump())
 
-    return await make_change(
-        service.database, request, caller, "do_not_call.imported", put, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "do_not_call.imported", put)
 
 
 def _right(texts: list[str]) -> set[str]:
@@ -91,12 +85,7 @@ async def get_do_not_call(service: Serving, _caller: CallsReader, number: Number
 
 @router.put("/{number}", response_model=EntryOut, responses=responses(401, 403, 409, 413, 422))
 async def put_do_not_call(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    number: Number,
-    wanted: EntryIn | None = None,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: CallsWriter, change: Changing, number: Number, wanted: EntryIn | None = None
 ) -> Response:
     """Put a number on the list; one that is there stays as it is."""
     (clean,) = _right([number])
@@ -121,20 +110,14 @@ async def put_do_not_call(
         assert row is not None, "it was just put there"
         return Done(200, _entry(row), mask(clean), {"new": bool(new)})
 
-    response = await make_change(
-        service.database, request, caller, "do_not_call.added", put, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "do_not_call.added", put)
     service.hub.publish(told)
     return response
 
 
 @router.delete("/{number}", status_code=204, responses=responses(401, 403, 404, 409, 422))
 async def remove_do_not_call(
-    service: Serving,
-    caller: CallsWriter,
-    request: Request,
-    number: Number,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: CallsWriter, change: Changing, number: Number
 ) -> Response:
     """Take a number off the list: it may be called again."""
     told: list[StoredEvent] = []
@@ -146,9 +129,7 @@ async def remove_do_not_call(
         told.append(await line.tell(service.database, connection, "do_not_call.removed", data, utc_now()))
         return Done(204, None, mask(number))
 
-    response = await make_change(
-        service.database, request, caller, "do_not_call.removed", remove, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "do_not_call.removed", remove)
     service.hub.publish(told)
     return response
 

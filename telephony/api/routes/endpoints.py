@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from telephony.api import views
 from telephony.api.access import WebhooksReader, WebhooksWriter
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import Done
 from telephony.api.models import (
     EndpointChange,
     EndpointIn,
@@ -20,7 +20,7 @@ from telephony.api.models import (
     TestResult,
 )
 from telephony.api.problems import FieldError, ProblemError, not_found, responses
-from telephony.api.serving import Serving
+from telephony.api.serving import Changing, Serving
 from telephony.calls.events import LINE
 from telephony.store import deliveries, endpoints
 from telephony.store.instants import utc_now
@@ -50,11 +50,7 @@ async def list_endpoints(service: Serving, _caller: WebhooksReader) -> EndpointL
     responses=responses(401, 403, 409, 413, 422),
 )
 async def create_endpoint(
-    service: Serving,
-    caller: WebhooksWriter,
-    request: Request,
-    wanted: EndpointIn,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: WebhooksWriter, change: Changing, wanted: EndpointIn
 ) -> Response:
     """Add an endpoint; the answer has its signing secret, this once."""
     _check_url(service, wanted.url)
@@ -75,9 +71,7 @@ async def create_endpoint(
         detail = {"url": wanted.url, "types": wanted.types}
         return Done(201, answer, row["endpoint_id"], detail, hidden=("secret",))
 
-    return await make_change(
-        service.database, request, caller, "endpoint.created", create, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "endpoint.created", create)
 
 
 @router.get("/{endpoint_id}", responses=responses(401, 403, 404, 422))
@@ -93,16 +87,15 @@ async def get_endpoint(service: Serving, _caller: WebhooksReader, endpoint_id: E
 async def change_endpoint(
     service: Serving,
     caller: WebhooksWriter,
-    request: Request,
+    change: Changing,
     endpoint_id: EndpointId,
     wanted: EndpointChange,
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Change an endpoint, switch it off, or on again; what it missed is sent by a replay."""
     if wanted.url is not None:
         _check_url(service, wanted.url)
 
-    async def change(connection: AsyncConnection) -> Done:
+    async def alter(connection: AsyncConnection) -> Done:
         await _lock(connection, endpoint_id)
         now = utc_now()
         values: dict[str, Any] = wanted.model_dump(exclude_none=True, exclude={"enabled"})
@@ -116,20 +109,14 @@ async def change_endpoint(
         row = await _lock(connection, endpoint_id)
         return Done(200, views.endpoint(row), endpoint_id, wanted.model_dump(exclude_none=True))
 
-    response = await make_change(
-        service.database, request, caller, "endpoint.changed", change, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "endpoint.changed", alter)
     service.hub.work.set()
     return response
 
 
 @router.delete("/{endpoint_id}", status_code=204, responses=responses(401, 403, 404, 409, 422))
 async def delete_endpoint(
-    service: Serving,
-    caller: WebhooksWriter,
-    request: Request,
-    endpoint_id: EndpointId,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: WebhooksWriter, change: Changing, endpoint_id: EndpointId
 ) -> Response:
     """Remove an endpoint with its queue and its history."""
 
@@ -138,9 +125,7 @@ async def delete_endpoint(
             raise not_found("endpoint")
         return Done(204, None, endpoint_id)
 
-    return await make_change(
-        service.database, request, caller, "endpoint.deleted", delete, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "endpoint.deleted", delete)
 
 
 @router.post(
@@ -149,12 +134,7 @@ async def delete_endpoint(
     responses=responses(401, 403, 404, 409, 413, 422),
 )
 async def rotate_secret(
-    service: Serving,
-    caller: WebhooksWriter,
-    request: Request,
-    endpoint_id: EndpointId,
-    wanted: RotateRequest,
-    idempotency_key: IdempotencyKey = None,
+    service: Serving, caller: WebhooksWriter, change: Changing, endpoint_id: EndpointId, wanted: RotateRequest
 ) -> Response:
     """Give an endpoint a new secret; for a while the old one signs beside it."""
     secret = new_secret()
@@ -172,9 +152,7 @@ async def rotate_secret(
         answer = EndpointSecret.model_validate({**views.endpoint(row).model_dump(), "secret": secret})
         return Done(200, answer, endpoint_id, {"overlap_s": wanted.overlap_s}, hidden=("secret",))
 
-    return await make_change(
-        service.database, request, caller, "endpoint.secret_rotated", rotate, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "endpoint.secret_rotated", rotate)
 
 
 @router.post("/{endpoint_id}/test", responses=responses(401, 403, 404, 422))

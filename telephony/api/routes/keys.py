@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from telephony.api import views
 from telephony.api.access import AuditReader, Caller, KeysReader, KeysWriter
-from telephony.api.changes import Done, IdempotencyKey, make_change
+from telephony.api.changes import Done
 from telephony.api.keys import make_key
 from telephony.api.models import AuditEntry, AuditPage, KeyIn, KeyList, KeySecret
 from telephony.api.problems import ProblemError, not_found, responses
-from telephony.api.serving import Serving
+from telephony.api.serving import Changing, Serving
 from telephony.store import audit, keys
 from telephony.store.instants import utc_now
 
@@ -28,13 +28,7 @@ async def list_keys(service: Serving, _caller: KeysReader) -> KeyList:
 
 
 @router.post("/keys", status_code=201, response_model=KeySecret, responses=responses(401, 403, 409, 413, 422))
-async def create_key(
-    service: Serving,
-    caller: KeysWriter,
-    request: Request,
-    wanted: KeyIn,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def create_key(service: Serving, caller: KeysWriter, change: Changing, wanted: KeyIn) -> Response:
     """Make a key; the answer has it, this once. Nobody can give more than they have."""
     _check_scopes(caller, wanted)
     made = make_key()
@@ -56,9 +50,7 @@ async def create_key(
             detail["dial_limits"] = row["dial_limits"]
         return Done(201, answer, made.key_id, detail, hidden=("key",))
 
-    return await make_change(
-        service.database, request, caller, "key.created", create, idempotency_key=idempotency_key
-    )
+    return await change.make(caller, "key.created", create)
 
 
 def _check_scopes(caller: Caller, wanted: KeyIn) -> None:
@@ -73,9 +65,8 @@ def _check_scopes(caller: Caller, wanted: KeyIn) -> None:
 async def revoke_key(
     service: Serving,
     caller: KeysWriter,
-    request: Request,
+    change: Changing,
     key_id: Annotated[str, Path(pattern=r"^[a-z2-7]{16}$")],
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Make a key worthless, at once and for good."""
 
@@ -84,9 +75,7 @@ async def revoke_key(
             raise not_found("key in force")
         return Done(204, None, key_id)
 
-    response = await make_change(
-        service.database, request, caller, "key.revoked", revoke, idempotency_key=idempotency_key
-    )
+    response = await change.make(caller, "key.revoked", revoke)
     service.doorkeeper.forget()
     return response
 
