@@ -21,7 +21,8 @@ from bench.interruptions.network import through
 from bench.interruptions.recogniser import SimulatedStt, misheard
 from bench.virtual_time import Inline
 from telephony.agent.session import phone_session
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE
 from telephony.clock import LoopClock

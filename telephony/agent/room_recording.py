@@ -18,8 +18,12 @@ from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE, silence
 from telephony.audio.resample import Resampler
 from telephony.clock import LoopClock
 from telephony.link.playout import Playout
+from telephony.recording.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from livekit import rtc
     from livekit.agents import AgentSession
     from livekit.agents.voice.io import PlaybackFinishedEvent
@@ -127,6 +131,31 @@ class RoomRecording:
             await asyncio.sleep(max(0.0, due - loop.time()))
             said = self._playout.take() if self._started else silence()
             self._recording.add(self._heard.popleft() if self._heard else silence(), said)
+
+
+class RoomRecorder:
+    """The recorder of one job: one call's recording, and the thread that writes it."""
+
+    def __init__(self) -> None:
+        self._recorder: Recorder | None = None
+        self._recording: RoomRecording | None = None
+
+    def begin(self, session: AgentSession[Any], folder: Path, name: str, kind: str) -> None:
+        """Record a session that has started and has not spoken yet; see ``Recorder.open``."""
+        self._recorder = Recorder()
+        recording = self._recorder.open(folder, name, kind)
+        if recording is not None:
+            self._recording = RoomRecording(recording)
+            self._recording.attach(session)
+
+    async def close(self, complete: Callable[[RecordedFile], None]) -> None:
+        """Complete the file and tell ``complete`` of it; harmless where nothing was begun."""
+        if self._recording is not None:
+            file = await self._recording.close()
+            if file is not None:
+                complete(file)
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
 
 
 class _WatchedInput(AudioInput):
