@@ -29,7 +29,9 @@ from telephony.agent.word_gate import WordGate
 from telephony.assistants.tools.registry import TOOLS
 from telephony.clock import LoopClock
 from telephony.logs import get_logger
-from telephony.turns.handler import Effects, InterruptHandler, Situation
+from telephony.turns.evidence import Situation
+from telephony.turns.floor import Effects
+from telephony.turns.handler import InterruptHandler
 from telephony.turns.hold_music import HoldMusic
 from telephony.turns.judge import judge_for
 
