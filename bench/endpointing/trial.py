@@ -20,7 +20,8 @@ from bench.interruptions.recogniser import INTERIM_S, SimulatedStt, misheard
 from bench.interruptions.trial import CallerLine
 from bench.virtual_time import Inline
 from telephony.agent.session import ears_of, phone_session
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, silence
 from telephony.speech.expectation import Expectation

@@ -7,10 +7,8 @@ Numbers are compared as they are spoken, digit by digit, since Whisper writes ``
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from telephony.edit_distance import edit_distance
 
 _WORD = re.compile(r"\d|[^\W\d_]+(?:['’][^\W\d_]+)*")
 _DIGITS = {
@@ -48,21 +46,9 @@ def words_in(text: str) -> list[str]:
 
 def errors(heard: str, said: str) -> int:
     """Words put in, left out or replaced (Levenshtein)."""
-    return _distance(words_in(heard), words_in(said))
+    return edit_distance(words_in(heard), words_in(said))
 
 
 def letter_errors(heard: str, said: str) -> int:
     """The same for letters."""
-    return _distance(" ".join(words_in(heard)), " ".join(words_in(said)))
-
-
-def _distance(one: Sequence[str], other: Sequence[str]) -> int:
-    row = list(range(len(other) + 1))
-    for at, each in enumerate(one, 1):
-        before, row[0] = row[0], at
-        for place, counterpart in enumerate(other, 1):
-            before, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, before + (each != counterpart)),
-            )
-    return row[-1]
+    return edit_distance(" ".join(words_in(heard)), " ".join(words_in(said)))

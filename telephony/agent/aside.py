@@ -11,12 +11,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from livekit import rtc
-from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
 
+from telephony.agent.pass_through import PassThroughOutput
 from telephony.audio.frame import RATE
 
 if TYPE_CHECKING:
     from livekit.agents.voice.io import (
+        AudioOutput,
         PlaybackFinishedEvent,
         PlaybackProgressedEvent,
         PlaybackStartedEvent,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 2 * RATE // 10
 
 
-class AsideOutput(AudioOutput):
+class AsideOutput(PassThroughOutput):
     """One session's.
 
     Args:
@@ -33,21 +34,13 @@ class AsideOutput(AudioOutput):
     """
 
     def __init__(self, sink: AudioOutput) -> None:
-        super().__init__(
-            label="aside",
-            capabilities=AudioOutputCapabilities(pause=True),
-            next_in_chain=sink,
-            sample_rate=sink.sample_rate,
-        )
-        assert self.next_in_chain is not None
-        self._sink = self.next_in_chain
+        super().__init__("aside", sink, can_pause=True)
         self._aside: deque[bool] = deque()
-        self._capturing = False
 
     @property
     def busy(self) -> bool:
         """Whether anything is being said, or about to be."""
-        return self._capturing or bool(self._aside)
+        return self.capturing or bool(self._aside)
 
     async def say(self, pcm: bytes) -> bool:
         """Say a clip, PCM, 16 bit, 8 kHz, mono, unless something is being said; whether it is."""
@@ -65,20 +58,8 @@ class AsideOutput(AudioOutput):
         if self._aside and all(self._aside):
             self._sink.clear_buffer()
 
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        await super().capture_frame(frame)
-        if not self._capturing:
-            self._capturing = True
-            self._aside.append(False)
-        await self._sink.capture_frame(frame)
-
-    def flush(self) -> None:
-        super().flush()
-        self._capturing = False
-        self._sink.flush()
-
-    def clear_buffer(self) -> None:
-        self._sink.clear_buffer()
+    def _begins(self) -> None:
+        self._aside.append(False)
 
     def _forward_next_playback_started(self, ev: PlaybackStartedEvent) -> None:
         if not (self._aside and self._aside[0]):

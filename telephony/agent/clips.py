@@ -27,6 +27,7 @@ from telephony.speech.by_language import spoken_in
 from telephony.speech.providers import build_voice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from livekit.agents import tts
@@ -109,6 +110,26 @@ class SpokenClips:
     def _path(self, text: str) -> Path:
         name = hashlib.sha256(f"{self._voice}\n{text}".encode()).hexdigest()[:32]
         return self._folder / f"{name}.pcm"
+
+
+async def hand_over(
+    clips: SpokenClips, assistant: Assistant, voice: tts.TTS[Any], keep: Callable[[Clip, bytes], None]
+) -> None:
+    """Let the bridge have what an assistant says in place of a dead job; what is missing is made.
+
+    Args:
+        voice: the call's.
+        keep: takes one clip, PCM, 16 bit, 8 kHz, mono.
+    """
+    for clip, text in clip_texts(assistant).items():
+        pcm = clips.load(text)
+        if pcm is None:
+            try:
+                pcm = await clips.make(voice, text)
+            except Exception as error:
+                log.warning("clip_not_made", clip=clip.name, reason=str(error) or type(error).__name__)
+        if pcm:
+            keep(clip, for_bridge(pcm))
 
 
 async def make_missing(settings: AgentSettings) -> None:

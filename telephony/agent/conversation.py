@@ -7,7 +7,7 @@ what a telephone adds, and tells the record what was said.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livekit.agents import llm
 
@@ -249,8 +249,3 @@ class Conversation:
     def _on_keys(self, keys: str) -> None:
         if not self._closed:
             self._session.generate_reply(user_input=keys_as_text(keys))
-
-
-def finished_goodbye(session: AgentSession[Any]) -> None:
-    """Stop listening: what is said after the goodbye begins no turn any more."""
-    session.input.set_audio_enabled(False)

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession, tts
     from livekit.agents.voice import SpeechHandle
 
+    from telephony.agent.talk import Talk
+
 log = get_logger(__name__)
 
-
+GO_ON = "The line was interrupted for a moment. Go on where you were, without greeting again."
+"""What a language model is told that takes over a call."""
 _PIECE_BYTES = 2 * RATE // 10
 
 
@@ -85,3 +88,27 @@ class PreparedSpeech:
             async with self._voice.synthesize(self.text, conn_options=PROVIDER_LIMITS) as stream:
                 async for audio in stream:
                     yield audio.frame
+
+
+def greet(talk: Talk, greeting: PreparedSpeech, *, must_hear: bool) -> None:
+    """Say the first words of a call.
+
+    Args:
+        must_hear: whether they are heard to their end, though the caller talks over them.
+    """
+    handle = greeting.say(talk.session)
+    if must_hear:
+        talk.turns.promise(handle, "disclosure")
+
+
+def go_on(talk: Talk, *, scripted: bool) -> None:
+    """Say the first words of a job that has taken a call over.
+
+    Args:
+        scripted: whether a flow leads the call.
+    """
+    if scripted:
+        # Nothing new was said: the flow repeats its last words.
+        talk.session.generate_reply()
+    else:
+        talk.session.generate_reply(instructions=GO_ON)

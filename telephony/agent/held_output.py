@@ -10,16 +10,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
+from telephony.agent.pass_through import PassThroughOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from livekit import rtc
-    from livekit.agents.voice.io import PlaybackFinishedEvent
+    from livekit.agents.voice.io import AudioOutput, PlaybackFinishedEvent
 
 
-class HeldOutput(AudioOutput):
+class HeldOutput(PassThroughOutput):
     """One session's.
 
     Args:
@@ -35,14 +35,7 @@ class HeldOutput(AudioOutput):
     def __init__(
         self, sink: AudioOutput, began: Callable[[], None], ended: Callable[[float, bool], None]
     ) -> None:
-        super().__init__(
-            label="held",
-            capabilities=AudioOutputCapabilities(pause=False),
-            next_in_chain=sink,
-            sample_rate=sink.sample_rate,
-        )
-        assert self.next_in_chain is not None
-        self._sink = self.next_in_chain
+        super().__init__("held", sink, can_pause=False)
         self._began = began
         self._ended = ended
         self.speaking = False
@@ -50,7 +43,6 @@ class HeldOutput(AudioOutput):
         self._started_at = 0.0
         self._held_at: float | None = None
         self._held_s = 0.0
-        self._capturing = False
 
     @property
     def share(self) -> float:
@@ -73,22 +65,6 @@ class HeldOutput(AudioOutput):
             self._held_at = None
             self._sink.resume()
 
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        await super().capture_frame(frame)
-        if not self._capturing:
-            self._capturing = True
-            self.pushed_s = 0.0
-        self.pushed_s += frame.duration
-        await self._sink.capture_frame(frame)
-
-    def flush(self) -> None:
-        super().flush()
-        self._capturing = False
-        self._sink.flush()
-
-    def clear_buffer(self) -> None:
-        self._sink.clear_buffer()
-
     def pause(self) -> None:
         """Not for the session; see ``hold``."""
 
@@ -107,3 +83,9 @@ class HeldOutput(AudioOutput):
         super()._forward_next_playback_finished(ev)
         self.speaking = False
         self._ended(ev.playback_position, ev.interrupted)
+
+    def _begins(self) -> None:
+        self.pushed_s = 0.0
+
+    def _passes(self, frame: rtc.AudioFrame) -> None:
+        self.pushed_s += frame.duration

@@ -17,6 +17,7 @@ from livekit.agents import llm
 
 from telephony.calls import job_attributes
 from telephony.logs import get_logger
+from telephony.speech.dialogue_llm import DialogueLlm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,35 @@ class Journal:
 def resumed_job(job: agent.Job) -> str:
     """The job from which this one takes over; empty where it begins a call."""
     return job.attributes.get(job_attributes.RESUME, "")
+
+
+def take_over(
+    folder: Path, job: agent.Job, journal: Journal, session: AgentSession[Any]
+) -> llm.ChatContext | None:
+    """Have a session go on where the job before it stopped.
+
+    Args:
+        folder: where journals lie.
+        journal: of this job.
+        session: not started yet.
+
+    Returns:
+        What was said before; None where the call begins with this job.
+    """
+    predecessor = resumed_job(job)
+    if not predecessor:
+        return None
+    old = Journal(folder, predecessor)
+    history = old.read()
+    log.info("call_taken_over", from_job=predecessor, items=len(history.items) if history else 0)
+    said = history if history is not None and history.items else None
+    if said is not None:
+        session.history.items.extend(said.items)
+        if isinstance(session.llm, DialogueLlm):
+            session.llm.expect_after(said)
+        journal.write(said)
+    old.remove()
+    return said
 
 
 def sweep(folder: Path) -> None:

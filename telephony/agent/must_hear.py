@@ -11,7 +11,7 @@ from telephony.assistants.tools.registry import TOOLS
 from telephony.turns.evidence import Span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Callable
 
     from livekit import rtc
     from livekit.agents import AgentSession
@@ -20,6 +20,68 @@ if TYPE_CHECKING:
     from telephony.assistants.turns import FlowState
     from telephony.turns.evidence import SpanKind
     from telephony.turns.settings import MustHear
+
+
+class Promises:
+    """What must be heard of the speech of one call.
+
+    Args:
+        wanted: the assistant's.
+        state: where the flow stands; None where no flow leads the call.
+
+    Attributes:
+        span: the guarantee of what is being said, or was said last by a speech that is not over.
+        closing: what everything is that is said from now on; None while nothing closes.
+        talked_over: whether the caller has talked into what is being said.
+    """
+
+    def __init__(self, wanted: MustHear, state: Callable[[], FlowState | None]) -> None:
+        self._wanted = wanted
+        self._state = state
+        self._promised: dict[str, SpanKind] = {}
+        self._prompts: set[str] = set()
+        self.span: Span | None = None
+        self.closing: SpanKind | None = None
+        self.talked_over = False
+
+    def promise(self, handle: SpeechHandle, kind: SpanKind) -> None:
+        """What this handle says must be heard, whatever the assistant wants."""
+        self._promised[handle.id] = kind
+
+    def close(self, kind: SpanKind | None) -> None:
+        """From now on everything must be heard, if the assistant wants it so; None to take that back."""
+        self.closing = kind if kind and is_wanted(self._wanted, kind) else None
+
+    def prompt(self, handle: SpeechHandle) -> None:
+        """What this handle says repeats what the flow has asked; what must be heard of it was heard."""
+        self._prompts.add(handle.id)
+
+    def began(self, handle: SpeechHandle | None) -> None:
+        """An utterance begins to be heard; ``handle`` is its speech, None where nobody knows."""
+        self.talked_over = False
+        self.look(handle)
+
+    def look(self, handle: SpeechHandle | None) -> None:
+        """Find what must be heard of what is being said."""
+        self.span = self.of(handle)
+        if self.span is None and (handle is None or handle.id not in self._prompts):
+            self.span = span_of(self._wanted, None, self._state())
+
+    def of(self, handle: SpeechHandle | None) -> Span | None:
+        """What was promised of a speech, before it is known where the flow stands with it."""
+        promised = self._promised.get(handle.id) if handle is not None else None
+        return span_of(self._wanted, promised or self.closing, None)
+
+    def ended(self, handle: SpeechHandle | None) -> Span | None:
+        """An utterance is over; what it was. A promise holds until its speech is over too."""
+        span = self.span
+        if handle is None or handle.id not in self._promised:
+            self.span = None
+        return span
+
+    def done(self) -> None:
+        """The speech is over."""
+        self.span = None
 
 
 def span_of(wanted: MustHear, promised: SpanKind | None, state: FlowState | None) -> Span | None:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from livekit.agents.voice.events import UserStateChangedEvent
 
     from telephony.agent.dead_air import DeadAir
+    from telephony.agent.flow_log import FlowLog
+    from telephony.agent.pipeline import Pipeline
     from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.schema import Assistant
     from telephony.speech.realtime import RealtimeProviders
-
-    Pipeline = Providers | RealtimeProviders
 
 
 def session_of(providers: Pipeline, assistant: Assistant, turns: TurnTaking) -> AgentSession[None]:
@@ -27,7 +27,7 @@ def session_of(providers: Pipeline, assistant: Assistant, turns: TurnTaking) -> 
 
 
 def follow_model(
-    session: AgentSession[None], providers: RealtimeProviders, dead_air: DeadAir, turns: TurnTaking | None
+    session: AgentSession[None], providers: RealtimeProviders, dead_air: DeadAir, turns: TurnTaking
 ) -> None:
     """Have the model's silence noticed, and its word on who speaks heard."""
 
@@ -40,8 +40,17 @@ def follow_model(
     session.on("user_state_changed", changed)
     providers.guard.unanswered = lambda: dead_air.unanswered("realtime")
     providers.guard.lost = dead_air.lost
-    if turns is not None:
-        providers.on_heard(turns.model_heard)
+    providers.on_heard(turns.model_heard)
+
+
+def follow_connection(
+    session: AgentSession[None], providers: RealtimeProviders, flow_log: FlowLog | None
+) -> None:
+    """Have the connection to the model watched, once the session has begun it."""
+    model = session.current_agent.realtime_llm_session
+    providers.guard.follow(model)
+    if flow_log is not None:
+        flow_log.follow_model(model)
 
 
 def note_times(message: llm.ChatMessage, turns: TurnTaking) -> None:

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING
 from livekit import rtc
 
 from telephony.agent.audio_path import room_options
-from telephony.agent.call import PhoneAgent
+from telephony.agent.phone_agent import PhoneAgent
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
 from telephony.agent.turn_taking import TurnTaking
-from telephony.assistants.tools.callbacks import CallbackList
 from telephony.assistants.tools.desk import Desk
-from telephony.assistants.tools.diary import Diary
 from telephony.audio.frame import FRAME_SAMPLES
 from telephony.link.job_end import LinkInput, LinkOutput
 from telephony.link.messages import Finished, Flush
@@ -120,10 +118,5 @@ def _output() -> LinkOutput:
 
 
 def _tools(assistant: Assistant, data: Path) -> list[llm.Tool | llm.Toolset]:
-    desk = Desk(
-        assistant=assistant,
-        diary=Diary(data / "diary.json"),
-        callbacks=CallbackList(data / "callbacks.json"),
-        collected=lambda _: None,
-    )
+    desk = Desk.in_folder(assistant, data)
     return function_tools(assistant, desk, scripted=False, on_tool=lambda *_: None, on_end=lambda _: None)

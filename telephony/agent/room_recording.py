@@ -12,17 +12,22 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from livekit.agents.voice.io import AudioInput, AudioOutput, AudioOutputCapabilities
+from livekit.agents.voice.io import AudioInput
 
+from telephony.agent.pass_through import PassThroughOutput
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE, silence
 from telephony.audio.resample import Resampler
 from telephony.clock import LoopClock
 from telephony.link.playout import Playout
+from telephony.recording.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from livekit import rtc
     from livekit.agents import AgentSession
-    from livekit.agents.voice.io import PlaybackFinishedEvent
+    from livekit.agents.voice.io import AudioOutput, PlaybackFinishedEvent
 
     from telephony.audio.frame import Samples
     from telephony.recording.recorder import RecordedFile, StereoRecording
@@ -129,6 +134,31 @@ class RoomRecording:
             self._recording.add(self._heard.popleft() if self._heard else silence(), said)
 
 
+class RoomRecorder:
+    """The recorder of one job: one call's recording, and the thread that writes it."""
+
+    def __init__(self) -> None:
+        self._recorder: Recorder | None = None
+        self._recording: RoomRecording | None = None
+
+    def begin(self, session: AgentSession[Any], folder: Path, name: str, kind: str) -> None:
+        """Record a session that has started and has not spoken yet; see ``Recorder.open``."""
+        self._recorder = Recorder()
+        recording = self._recorder.open(folder, name, kind)
+        if recording is not None:
+            self._recording = RoomRecording(recording)
+            self._recording.attach(session)
+
+    async def close(self, complete: Callable[[RecordedFile], None]) -> None:
+        """Complete the file and tell ``complete`` of it; harmless where nothing was begun."""
+        if self._recording is not None:
+            file = await self._recording.close()
+            if file is not None:
+                complete(file)
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
+
+
 class _WatchedInput(AudioInput):
     def __init__(self, source: AudioInput, recording: RoomRecording) -> None:
         super().__init__(label="recorded", source=source)
@@ -140,31 +170,18 @@ class _WatchedInput(AudioInput):
         return frame
 
 
-class _WatchedOutput(AudioOutput):
+class _WatchedOutput(PassThroughOutput):
     def __init__(self, sink: AudioOutput, recording: RoomRecording) -> None:
-        super().__init__(
-            label="recorded",
-            capabilities=AudioOutputCapabilities(pause=sink.can_pause),
-            next_in_chain=sink,
-            sample_rate=sink.sample_rate,
-        )
+        super().__init__("recorded", sink, can_pause=sink.can_pause)
         self._recording = recording
-        assert self.next_in_chain is not None
-        self._sink = self.next_in_chain
-
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        await super().capture_frame(frame)
-        self._recording.captured(frame)
-        await self._sink.capture_frame(frame)
 
     def flush(self) -> None:
-        super().flush()
         self._recording.flushed()
-        self._sink.flush()
+        super().flush()
 
     def clear_buffer(self) -> None:
         self._recording.cleared()
-        self._sink.clear_buffer()
+        super().clear_buffer()
 
     def pause(self) -> None:
         self._recording.paused(True)
@@ -181,3 +198,6 @@ class _WatchedOutput(AudioOutput):
     def _forward_next_playback_finished(self, ev: PlaybackFinishedEvent) -> None:
         self._recording.finished()
         super()._forward_next_playback_finished(ev)
+
+    def _passes(self, frame: rtc.AudioFrame) -> None:
+        self._recording.captured(frame)

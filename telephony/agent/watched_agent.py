@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents import Agent, llm, stt
 
-from telephony.agent.turn_taking import TurnTakingAgent
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from telephony.edit_distance import edit_distance
+
 _UNITS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen
@@ -129,15 +131,4 @@ def _alike(wanted: list[str], heard: list[str]) -> bool:
 def _misheard(left: str, right: str) -> bool:
     """One wrong letter is forgiven from five letters on, two from ten on."""
     allowed = min(2, min(len(left), len(right)) // 5)
-    return left == right or (allowed > 0 and _distance(left, right) <= allowed)
-
-
-def _distance(left: str, right: str) -> int:
-    """Edit distance by letters (Levenshtein)."""
-    previous = list(range(len(right) + 1))
-    for row, a in enumerate(left, 1):
-        current = [row]
-        for column, b in enumerate(right, 1):
-            current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (a != b)))
-        previous = current
-    return previous[-1]
+    return left == right or (allowed > 0 and edit_distance(left, right) <= allowed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from telephony.errors import SpeechError, TrunklineError
 from telephony.logs import get_logger
+from telephony.speech.protocols import Named, Recogniser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,12 +26,8 @@ log = get_logger(__name__)
 _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
 
 
-class Warmable(Protocol):
+class Warmable(Named, Protocol):
     """What is kept on the shelf."""
-
-    @property
-    def name(self) -> str:
-        """Which it is."""
 
     def warm(self) -> None:
         """Run once, so that the first caller does not wait."""
@@ -42,18 +39,8 @@ class SpokenBy(Warmable, Protocol):
     def speak(self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0) -> NDArray[np.int16]: ...
 
 
-class ListenedBy(Warmable, Protocol):
+class ListenedBy(Recogniser, Warmable, Protocol):
     """A recogniser of one language, or of more."""
-
-    def recognise(
-        self,
-        samples: NDArray[np.int16],
-        rate: int,
-        *,
-        hint: str = "",
-        language: str = "en",
-        abandoned: Callable[[], bool] = ...,
-    ) -> Recognised: ...
 
 
 _Model = TypeVar("_Model", bound=Warmable)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from telephony.edit_distance import edit_distance
+
 _WORD = re.compile(r"[^\W\d_]+")
 _LEAST = 5
 """Letters of a word that may be corrected."""
@@ -50,7 +52,7 @@ def _nearest(word: str, expected: list[str]) -> str:
         most = min(len(plain), len(other)) // (_LETTERS_A_VOWEL if alike else _LETTERS_AN_ERROR)
         if (
             abs(len(plain) - len(other)) <= most
-            and (found := distance(plain, other)) <= most
+            and (found := edit_distance(plain, other)) <= most
             and found < least
         ):
             best, least = each, found
@@ -69,16 +71,3 @@ def _is_vowel(letter: str) -> bool:
 
 def _consonants(word: str) -> str:
     return _DOUBLED.sub(r"\1", word.translate(_SOUNDS))
-
-
-def distance(one: str, other: str) -> int:
-    """How many letters must be changed, put in or left out to make one word of another (Levenshtein)."""
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(one, 1):
-        before, row[0] = row[0], at
-        for place, counterpart in enumerate(other, 1):
-            before, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, before + (letter != counterpart)),
-            )
-    return row[-1]

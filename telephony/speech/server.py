@@ -12,7 +12,7 @@ import contextlib
 import functools
 import os
 import socket
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from telephony.errors import ConfigError, PortTakenError, SpeechError
 from telephony.logs import get_logger
@@ -35,13 +35,14 @@ from telephony.speech.messages import (
 from telephony.speech.sentences import speech_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from telephony.speech.messages import Reply, Request
+    from telephony.speech.protocols import Recogniser, Voice
     from telephony.speech.recogniser import Recognised
 
 log = get_logger(__name__)
@@ -52,38 +53,6 @@ FRAME_TIMEOUT_S = 10.0
 """How long the rest of a frame may take once its first byte is here, and a reply to be taken."""
 MAX_SOCKET_PATH = 107
 """Longest path of a Unix socket on Linux, in bytes (unix(7))."""
-
-
-class Recogniser(Protocol):
-    """What the server needs of a recogniser; called in one thread."""
-
-    @property
-    def name(self) -> str:
-        """Which it is."""
-
-    def recognise(
-        self,
-        samples: NDArray[np.int16],
-        rate: int,
-        *,
-        hint: str = "",
-        language: str = "en",
-        abandoned: Callable[[], bool] = ...,
-    ) -> Recognised:
-        """Recognise one utterance; ``abandoned`` says whether anybody still waits."""
-
-
-class Voice(Protocol):
-    """What the server needs of a voice; called in one thread."""
-
-    @property
-    def name(self) -> str:
-        """Which it is."""
-
-    def speak(
-        self, text: str, *, rate: int, speed: float = 1.0, seed: int = 0, language: str = ""
-    ) -> NDArray[np.int16]:
-        """Synthesise one unit of text at ``rate`` Hz, in the voice of a language or of its letters."""
 
 
 class SpeechServer:

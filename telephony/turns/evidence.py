@@ -101,3 +101,15 @@ class Evidence:
         if self.key:
             told["key"] = self.key
         return told
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the agent is doing at this moment; see ``Evidence``."""
+
+    agent: AgentState = "listening"
+    agent_said: str = ""
+    question: Question | None = None
+    must_hear: Span | None = None
+    answered: str = ""
+    answered_s: float = 0.0

@@ -8,12 +8,12 @@ agent speaks unless it yields to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from telephony.turns.decision import Decision
-from telephony.turns.evidence import Evidence
-from telephony.turns.noise_floor import NoiseFloor
+from telephony.turns.floor import Pause
+from telephony.turns.gathering import evidence_of, evidence_of_words, with_overlap
+from telephony.turns.loudness import Loudness
 from telephony.turns.overlap import BREATH_S, Overlap
 from telephony.turns.policies.same_answer import SameAnswer
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from telephony.clock import Clock, TimerHandle
-    from telephony.turns.evidence import AgentState, Question, Span, Transcripts
+    from telephony.turns.evidence import Evidence, Situation, Transcripts
+    from telephony.turns.floor import Effects, Floor
     from telephony.turns.judge import Judge
     from telephony.turns.settings import TurnSettings
 
@@ -37,60 +38,9 @@ LATE_WORDS_S = 3.0
 POLITE_S = 1.0
 """Silence after which what must be heard goes on, where a stop word has made it wait."""
 
-LOUD_DB = 15.0
-"""So much above the line's noise is loud."""
-
-LOUD_DBFS = -50.0
-"""Nothing below is, however quiet the line."""
-
-LOUD_MOMENTS = 2
-"""Loud moments in a row that are taken for the beginning of a sound: a click is one."""
-
 _MOST_PATIENCE = 3.0
 
 _Item = TypeVar("_Item")
-
-
-class Floor(Protocol):
-    """What the handler drives."""
-
-    def hold(self) -> None:
-        """Be silent at the phone from now on, and keep everything."""
-
-    def release(self) -> None:
-        """Go on from the sample where ``hold`` stopped."""
-
-    def interrupt(self) -> None:
-        """End the agent's speech; ``InterruptHandler.interrupted`` follows when that is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What the agent is doing at this moment; see ``Evidence``."""
-
-    agent: AgentState = "listening"
-    agent_said: str = ""
-    question: Question | None = None
-    must_hear: Span | None = None
-    answered: str = ""
-    answered_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Effects(Generic[_Item]):
-    """Whom the handler tells.
-
-    Attributes:
-        pass_on: takes what the recogniser said, as a turn of the caller's.
-        decided: told of each decision that is not to wait, with its evidence.
-        patient: told that the caller has asked for so many seconds.
-        keys: takes keys that were kept while something had to be heard.
-    """
-
-    pass_on: Callable[[_Item], None]
-    decided: Callable[[Decision, Evidence], None] = lambda *_: None
-    patient: Callable[[float], None] = lambda _: None
-    keys: Callable[[str], None] = lambda _: None
 
 
 class InterruptHandler(Generic[_Item]):
@@ -120,14 +70,13 @@ class InterruptHandler(Generic[_Item]):
         self._patience_s = settings.patience_s
         self._situation = situation
         self._transcripts = transcripts
-        self._noise = NoiseFloor()
+        self._loudness = Loudness()
+        self._pause = Pause(clock, floor)
         self._overlap: Overlap[_Item] | None = None
-        self._paused_at: float | None = None
         self._yielding = False
         self._after: list[_Item] = []
         self._spent_until = float("-inf")
         self._sounding_at = float("-inf")
-        self._loud = 0
         self._keys = ""
         self._timer: TimerHandle | None = None
         self._closed = False
@@ -135,7 +84,7 @@ class InterruptHandler(Generic[_Item]):
     @property
     def paused(self) -> bool:
         """Whether playback is held."""
-        return self._paused_at is not None
+        return self._pause.active
 
     @property
     def overlapping(self) -> bool:
@@ -161,14 +110,12 @@ class InterruptHandler(Generic[_Item]):
 
         Loudness pauses before a voice is recognised in it: many words begin with a hiss.
         """
-        above_db = self._noise.above(level_dbfs)
-        loud = level_dbfs >= LOUD_DBFS and (above_db is None or above_db >= LOUD_DB)
-        self._loud = self._loud + 1 if loud else 0
-        if self._loud == LOUD_MOMENTS and not sounding and not self._closed:
+        begins = self._loudness.hear(level_dbfs)
+        if begins and not sounding and not self._closed:
             self._sound(self._clock.now(), voice=False)
         if not sounding:
-            if self._overlap is None and not loud:
-                self._noise.hear(level_dbfs)
+            if self._overlap is None:
+                self._loudness.nobody(level_dbfs)
             return
         self._sounding_at = self._clock.now()
         if self._overlap is not None:
@@ -234,7 +181,7 @@ class InterruptHandler(Generic[_Item]):
         """The agent's speech is over, by itself or because somebody else ended it."""
         if self._yielding:
             return
-        self._release()
+        self._pause.end()
         if self._overlap is not None:
             self._overlap.patient_since = None
             self._decide()
@@ -244,7 +191,7 @@ class InterruptHandler(Generic[_Item]):
         """What was yielded is over."""
         if self._yielding:
             self._yielding = False
-            self._release()
+            self._pause.end()
             self._pass_on(self._after)
             self._decide()
 
@@ -255,7 +202,7 @@ class InterruptHandler(Generic[_Item]):
         self._yielding = False
         self._after.clear()
         self._keys = ""
-        self._release()
+        self._pause.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -280,17 +227,7 @@ class InterruptHandler(Generic[_Item]):
 
     def _pause_over(self, situation: Situation) -> None:
         if situation.agent != "listening" and situation.must_hear is None and not self._yielding:
-            self._pause()
-
-    def _pause(self) -> None:
-        if self._paused_at is None:
-            self._paused_at = self._clock.now()
-            self._floor.hold()
-
-    def _release(self) -> None:
-        if self._paused_at is not None:
-            self._paused_at = None
-            self._floor.release()
+            self._pause.begin()
 
     def _schedule(self) -> None:
         if self._timer is None and not self._closed:
@@ -305,21 +242,12 @@ class InterruptHandler(Generic[_Item]):
             self._schedule()
 
     def _evidence(self, situation: Situation, *, key: str = "") -> Evidence:
-        now, overlap = self._clock.now(), self._overlap
-        told = Evidence(
-            transcripts=self._transcripts,
-            agent=situation.agent,
-            agent_said=situation.agent_said,
-            question=situation.question,
-            must_hear=situation.must_hear,
-            language=self._judge.language,
-            answered=situation.answered,
-            answered_s=situation.answered_s,
-            key=key,
-        )
+        overlap = self._overlap
+        told = evidence_of(situation, self._transcripts, self._judge.language, key=key)
         if overlap is None or key:
             return told
-        return _with_overlap(told, overlap, self._noise, now, self._paused_at)
+        now, paused_s = self._clock.now(), self._pause.lasts_s
+        return with_overlap(told, overlap, self._loudness, now, paused_s=paused_s)
 
     def _decide(self) -> None:
         overlap, situation = self._overlap, self._situation()
@@ -362,7 +290,7 @@ class InterruptHandler(Generic[_Item]):
         elif decision.action == "patience":
             self._be_patient(overlap, decision, evidence)
         elif evidence.agent == "listening":
-            self._release()
+            self._pause.end()
             self._overlap = None
             self._pass_on([] if decision.spent else overlap.take())
         else:
@@ -376,7 +304,7 @@ class InterruptHandler(Generic[_Item]):
 
     def _resume(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
         overlap.patient_since = None
-        self._release()
+        self._pause.end()
         if evidence.must_hear is not None:
             return
         if decision.spent or evidence.final:
@@ -386,7 +314,7 @@ class InterruptHandler(Generic[_Item]):
         overlap.obeyed = evidence.words
         if evidence.agent != "listening":
             overlap.patient_since = self._clock.now()
-            self._pause()
+            self._pause.begin()
         if decision.spent:
             if evidence.final:
                 overlap.take()
@@ -395,7 +323,7 @@ class InterruptHandler(Generic[_Item]):
     def _yield(self, decision: Decision, evidence: Evidence) -> None:
         overlap, self._overlap = self._overlap, None
         self._effects.decided(decision, evidence)
-        self._pause()
+        self._pause.begin()
         self._yielding = True
         if decision.spent:
             self._spent_until = self._clock.now() + LATE_WORDS_S
@@ -430,16 +358,8 @@ class InterruptHandler(Generic[_Item]):
         """Words while the agent listens are a turn, unless they ask for a moment, were a stop word's, or
         say an answer again."""
         situation = self._situation()
-        evidence = Evidence(
-            words=text,
-            final=final,
-            transcripts=self._transcripts,
-            agent="listening",
-            question=situation.question,
-            language=self._judge.language,
-            answered=situation.answered,
-            answered_s=situation.answered_s,
-        )
+        language = self._judge.language
+        evidence = evidence_of_words(situation, self._transcripts, language, text, final=final)
         decision = self._judge.decide(evidence)
         stopped = decision.spent and self._clock.now() < self._spent_until
         if decision.action == "patience" and decision.spent:
@@ -457,27 +377,3 @@ class InterruptHandler(Generic[_Item]):
             keys, self._keys = self._keys, ""
             for digit in keys:
                 self._effects.keys(digit)
-
-
-def _with_overlap(
-    told: Evidence, overlap: Overlap[_Item], noise: NoiseFloor, now: float, paused_at: float | None
-) -> Evidence:
-    level = overlap.level_dbfs
-    return Evidence(
-        since_onset_s=now - overlap.began_at,
-        voice=overlap.voice,
-        sound_s=max(0.0, overlap.last_sound_at - overlap.began_at),
-        silence_s=overlap.silence_s(now),
-        paused_s=0.0 if paused_at is None else now - paused_at,
-        snr_db=None if level is None else noise.above(level),
-        words=overlap.words,
-        final=overlap.final,
-        transcripts=told.transcripts,
-        agent=told.agent,
-        agent_said=told.agent_said,
-        question=told.question,
-        must_hear=told.must_hear,
-        language=told.language,
-        answered=told.answered,
-        answered_s=told.answered_s - (now - overlap.onset_at),
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from telephony.edit_distance import edit_distance
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -82,13 +84,7 @@ def alike(word: str, other: str, least: int = 5) -> bool:
         return True
     if not most or abs(len(word) - len(other)) > most:
         return False
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(word, 1):
-        diagonal, row[0] = row[0], at
-        for place, counterpart in enumerate(other, 1):
-            changed = diagonal + (letter != counterpart)
-            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, changed)
-    return row[-1] <= most
+    return edit_distance(word, other) <= most
 
 
 def contains(words: Words, part: Words) -> bool:

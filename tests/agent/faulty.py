@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from telephony.agent.aside import AsideOutput
 from telephony.agent.dead_air import DeadAir, follow_caller
 from telephony.agent.session import phone_session
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.tones import sine
 from telephony.clock import LoopClock

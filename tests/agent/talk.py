@@ -13,7 +13,8 @@ from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, AgentSession, LanguageCo
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 from telephony.agent.session import phone_session
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.audio.frame import FRAME_S
 from telephony.clock import LoopClock
 from telephony.link.job_end import LinkOutput

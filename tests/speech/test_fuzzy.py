@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from telephony.speech.fuzzy import corrected, distance, expected_words
+from telephony.speech.fuzzy import corrected, expected_words
 
 pytestmark = pytest.mark.pure
 
@@ -37,10 +35,3 @@ def test_nothing_is_expected_without_a_hint() -> None:
     """Short words of a hint correct nothing either."""
     assert corrected("видите", "") == "видите"
     assert expected_words("Да, нет, введите") == ["введите"]
-
-
-@given(st.text(max_size=12), st.text(max_size=12))
-def test_the_distance_is_one(one: str, other: str) -> None:
-    """Nothing apart only from itself, alike both ways, and no more than the longer text."""
-    assert (distance(one, other) == 0) == (one == other)
-    assert distance(one, other) == distance(other, one) <= max(len(one), len(other))

@@ -11,7 +11,8 @@ import pytest
 from livekit.agents import Agent, AgentSession, llm
 
 from telephony.agent.realtime_call import session_of
-from telephony.agent.turn_taking import TurnTaking, TurnTakingAgent
+from telephony.agent.turn_taking import TurnTaking
+from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.tones import sine
 from telephony.speech.realtime import RealtimeProviders, build_realtime

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from telephony.clock import ManualClock
-from telephony.turns.evidence import Evidence, Question, Span
-from telephony.turns.handler import LATE_WORDS_S, YIELD_S, Effects, InterruptHandler, Situation
+from telephony.turns.evidence import Evidence, Question, Situation, Span
+from telephony.turns.floor import Effects
+from telephony.turns.handler import LATE_WORDS_S, YIELD_S, InterruptHandler
 from telephony.turns.judge import judge_for
 from telephony.turns.settings import TurnSettings
 

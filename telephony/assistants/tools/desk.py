@@ -14,6 +14,7 @@ from telephony.assistants.tools.diary import Diary
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from telephony.assistants.schema import Assistant
     from telephony.assistants.tools.http import HttpReach
@@ -55,3 +56,8 @@ class Desk:
     collected: Callable[[dict[str, Any]], None] = lambda fields: None
     refuse_recording: Callable[[], None] = lambda: None
     http: HttpReach | None = None
+
+    @classmethod
+    def in_folder(cls, assistant: Assistant, folder: Path) -> Desk:
+        """A desk whose diary and callbacks are kept in a line's folder of data."""
+        return cls(assistant, Diary(folder / "diary.json"), CallbackList(folder / "callbacks.json"))
