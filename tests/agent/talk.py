@@ -13,7 +13,6 @@ from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, AgentSession, LanguageCo
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 from telephony.agent.session import phone_session
-from telephony.agent.turn_taking import TurnTaking
 from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.audio.frame import FRAME_S
 from telephony.clock import LoopClock
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from livekit.agents import APIConnectOptions
     from livekit.agents.voice.io import AudioInput
 
+    from telephony.agent.turn_taking import TurnTaking
     from telephony.assistants.schema import Assistant
     from telephony.audio.frame import Samples
     from telephony.link.messages import ToBridge
