@@ -17,6 +17,7 @@ import aiohttp
 from google.protobuf.message import Message
 from livekit.api import AccessToken, ServerError, SIPGrants, TokenVerifier, VideoGrants
 from livekit.api.twirp_client import TwirpClient
+from livekit.protocol import agent_dispatch as proto_dispatch
 from livekit.protocol import room as proto_room
 from livekit.protocol import sip as proto_sip
 from livekit.protocol.models import ParticipantInfo, Room
@@ -65,6 +66,9 @@ _DELETE_ROOM = _Operation("RoomService", "DeleteRoom", "room_create", repeatable
 _LIST_PARTICIPANTS = _Operation("RoomService", "ListParticipants", "room_admin", repeatable=True)
 _REMOVE = _Operation("RoomService", "RemoveParticipant", "room_admin", repeatable=True)
 _UPDATE_METADATA = _Operation("RoomService", "UpdateRoomMetadata", "room_admin", repeatable=True)
+_LIST_DISPATCHES = _Operation("AgentDispatchService", "ListDispatch", "room_admin", repeatable=True)
+_CREATE_DISPATCH = _Operation("AgentDispatchService", "CreateDispatch", "room_admin", repeatable=False)
+_DELETE_DISPATCH = _Operation("AgentDispatchService", "DeleteDispatch", "room_admin", repeatable=True)
 _LIST_OUTBOUND = _Operation("SIP", "ListSIPOutboundTrunk", "sip_admin", repeatable=True)
 _DIAL = _Operation("SIP", "CreateSIPParticipant", "sip_call", repeatable=False)
 _TRANSFER = _Operation("SIP", "TransferSIPParticipant", "sip_call", repeatable=False)
@@ -143,6 +147,16 @@ class LiveKit:
         """Replace a room's metadata."""
         asked = proto_room.UpdateRoomMetadataRequest(room=room, metadata=metadata)
         return await self._ask(_UPDATE_METADATA, asked, Room, room=room)
+
+    async def dispatch_anew(self, room: str, agent_name: str, metadata: str) -> None:
+        """Send for a room's agent once more, and for none of those that were sent for before."""
+        asked = proto_dispatch.ListAgentDispatchRequest(room=room)
+        reply = await self._ask(_LIST_DISPATCHES, asked, proto_dispatch.ListAgentDispatchResponse, room=room)
+        for earlier in reply.agent_dispatches:
+            gone = proto_dispatch.DeleteAgentDispatchRequest(dispatch_id=earlier.id, room=room)
+            await self._unless_missing(_DELETE_DISPATCH, gone, proto_dispatch.AgentDispatch, room=room)
+        new = proto_dispatch.CreateAgentDispatchRequest(room=room, agent_name=agent_name, metadata=metadata)
+        await self._ask(_CREATE_DISPATCH, new, proto_dispatch.AgentDispatch, room=room)
 
     async def list_outbound_trunks(self) -> list[proto_sip.SIPOutboundTrunkInfo]:
         """Every trunk that calls may go out through."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import jwt
 import pytest
-from livekit.api import AccessToken, SIPGrants, VideoGrants
+from livekit.api import AccessToken, LiveKitAPI, SIPGrants, VideoGrants
+from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.room import CreateRoomRequest
 from livekit.protocol.sip import CreateSIPParticipantRequest
 
@@ -81,6 +82,19 @@ async def test_rooms_are_made_listed_described_and_ended(server: LiveKitServer) 
         assert not await livekit.delete_room("call_client")
     assert ("CreateRoom", "ok") in counts.asked
     assert ("DeleteRoom", "not_found") in counts.asked
+
+
+async def test_an_agent_is_sent_for_anew_and_once(server: LiveKitServer) -> None:
+    """Whoever was sent for before is not any more, so that no two of them come."""
+    async with LiveKit(server.url, LIVEKIT_KEY, LIVEKIT_SECRET) as livekit:
+        first = [RoomAgentDispatch(agent_name="desk", metadata="first")]
+        await livekit.create_room(CreateRoomRequest(name="call_agent", agents=first))
+        for _ in range(2):
+            await livekit.dispatch_anew("call_agent", "desk", "second")
+        async with LiveKitAPI(server.url, LIVEKIT_KEY, LIVEKIT_SECRET) as client:
+            left = await client.agent_dispatch.list_dispatch("call_agent")
+        assert [(one.agent_name, one.metadata) for one in left] == [("desk", "second")]
+        await livekit.delete_room("call_agent")
 
 
 async def test_a_wrong_secret_is_an_error_that_does_not_pass(server: LiveKitServer) -> None:

@@ -16,6 +16,7 @@ from livekit.protocol.models import ParticipantInfo
 from provisioning.ownership import read_metadata
 from telephony.calls.ids import call_id_from_attributes
 from telephony.errors import DialError
+from telephony.logs import get_logger
 from telephony.webhooks.livekit import describe
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 
     from telephony.livekit_client import LiveKit
 
+log = get_logger(__name__)
+
 AGENT_WAIT_S = 15.0
 """How long the agent is waited for in the room; the phone does not ring without it."""
+
+ASK_AGAIN_S = 6.0
+"""After this it is sent for anew: livekit-server gives a job that a dead worker had to nobody else."""
 
 AT_ONCE = 6
 """How many rooms of a process wait for their agents at once; more at once would all come later."""
@@ -98,9 +104,20 @@ class Stage:
 
     async def _set_up(self, room: CreateRoomRequest, wait_s: float) -> bool:
         await self._livekit.create_room(room)
-        until, tries = time.monotonic() + wait_s, 0
+        until = time.monotonic() + wait_s
         while True:
-            if (await self.present(room.name, "")).agents:
+            if await self._agent_comes(room.name, min(until, time.monotonic() + ASK_AGAIN_S)):
+                return True
+            if time.monotonic() + _LOOKS_S[-1] > until:
+                return False
+            for agent in room.agents:
+                log.info("agent_asked_again", room=room.name)
+                await self._livekit.dispatch_anew(room.name, agent.agent_name, agent.metadata)
+
+    async def _agent_comes(self, room: str, until: float) -> bool:
+        tries = 0
+        while True:
+            if (await self.present(room, "")).agents:
                 return True
             pause_s = _LOOKS_S[min(tries, len(_LOOKS_S) - 1)]
             if time.monotonic() + pause_s > until:

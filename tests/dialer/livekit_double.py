@@ -33,6 +33,8 @@ class LiveKitDouble(LiveKit):
         dies: the points at which the process is killed, once each.
         far_end: what the telephone does once it rings: returns, or raises what livekit-server would.
         agents: whether agents come when a room asks for them.
+        asked_again: how many times an agent was sent for anew.
+        comes_when_asked_again: whether it comes then.
     """
 
     def __init__(self) -> None:
@@ -42,6 +44,8 @@ class LiveKitDouble(LiveKit):
         self.dies: set[str] = set()
         self.away: set[str] = set()
         self.agents = True
+        self.asked_again = 0
+        self.comes_when_asked_again = False
         self.far_end: Callable[[], Awaitable[None]] = _answers
 
     def reach(self, point: str) -> None:
@@ -59,14 +63,14 @@ class LiveKitDouble(LiveKit):
 
     async def create_room(self, request: CreateRoomRequest) -> Room:
         if request.name not in self.rooms:
-            agent = ParticipantInfo(
-                identity="agent",
-                kind=ParticipantInfo.Kind.AGENT,
-                state=ParticipantInfo.State.ACTIVE,
-            )
-            self.rooms[request.name] = [agent] * len(request.agents) if self.agents else []
+            self.rooms[request.name] = [_agent()] * len(request.agents) if self.agents else []
         self.reach("after the room")
         return Room(name=request.name)
+
+    async def dispatch_anew(self, room: str, agent_name: str, metadata: str) -> None:
+        self.asked_again += 1
+        if self.comes_when_asked_again:
+            self.rooms[room] = [_agent()]
 
     async def delete_room(self, room: str) -> bool:
         return self.rooms.pop(room, None) is not None
@@ -94,6 +98,12 @@ class LiveKitDouble(LiveKit):
         phone.attributes["sip.callStatus"] = "active"
         self.reach("after the answer")
         return proto_sip.SIPParticipantInfo(sip_call_id="SCL_abcDEF123456")
+
+
+def _agent() -> ParticipantInfo:
+    return ParticipantInfo(
+        identity="agent", kind=ParticipantInfo.Kind.AGENT, state=ParticipantInfo.State.ACTIVE
+    )
 
 
 async def _answers() -> None:

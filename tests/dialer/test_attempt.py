@@ -206,6 +206,20 @@ async def test_without_its_agent_no_phone_rings(database: Database) -> None:
     assert not livekit.rings
 
 
+async def test_an_agent_whose_worker_died_is_sent_for_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """livekit-server would not do that by itself; the phone rings, once."""
+    monkeypatch.setattr(stage, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(attempt, "AGENT_WAIT_S", 2.0)
+    livekit = LiveKitDouble()
+    livekit.agents, livekit.comes_when_asked_again = False, True
+    call_id = await _asked(database)
+    await _carry(database, livekit)
+    assert (await _row(database, call_id))["outcome"] == "answered"
+    assert (livekit.asked_again, len(livekit.rings)) == (1, 1)
+
+
 async def test_a_server_that_is_away_puts_a_call_off_until_its_deadline(database: Database) -> None:
     """Nothing has left, so the call is tried again; when its time is over it ends, and nobody was rung."""
     livekit = LiveKitDouble()
