@@ -182,7 +182,7 @@ def test_a_key_takes_the_floor() -> None:
     ],
 )
 def test_nobody_says_a_long_word_in_no_time(words: str, sound_s: float, action: str) -> None:
-    """What was heard for less time than its letters take was another word; one of weight counts all the same."""
+    """What was heard for less time than its letters take was another word; a weighty one counts."""
     judge = JUDGES["ru" if words[0] > "z" else "en"]
     brief = replace(SAID, words=words, sound_s=sound_s)
     assert judge.decide(brief).action == action
