@@ -107,11 +107,7 @@ async def test_a_hidden_listener_needs_the_command(direct: DirectLine, phone: Ph
 
 async def test_a_call_moves_to_the_room_while_it_runs(direct: DirectLine, phone: Phone) -> None:
     """By command the caller's audio goes into the room, the job is told, and its own track is heard."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port, voice_hz=CALLER_HZ)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone, voice_hz=CALLER_HZ) as (call, job, _):
         room = await job.join()
         moved: list[str] = []
         job.end.on_room_ready = lambda: moved.append("ready")
