@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
@@ -15,18 +14,17 @@ from telephony.caller.script_file import load_script
 from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of, recorded_outcome
 from telephony.speech.client import SpeechClient
+from tests.e2e.sample import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import pytest
 
     from telephony.caller.report import CallReport
     from telephony.caller.script import Script
     from telephony.calls.events import Event
-
-ROOT = Path(__file__).parent.parent.parent
-CONFIG = ROOT / "config" / "livekit-sip.yaml"
 
 _OURS = ("worker", "bridge", "speech", "supervisor")
 

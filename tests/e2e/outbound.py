@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import yaml
-
 from telephony.api.client import Client, find_place
 from telephony.line.line import Line, LineOptions
-from tests.e2e.timed import CONFIG, SPEECH
+from tests.e2e.sample import sample, sample_file
+from tests.e2e.timed import SPEECH
 from tests.waiting import limit
 
 if TYPE_CHECKING:
@@ -56,15 +55,13 @@ def written(
     folder: Path, trunks: list[dict[str, Any]], *, speech: Mapping[str, Any] | None, max_calls: int = 40
 ) -> Path:
     """The sample file with trunks to call out through; ``speech`` None leaves the sample's offline speech."""
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    if speech is not None:
-        content["speech"] = dict(speech)
-    content["agent"]["max_calls"] = max_calls
-    content["sip_trunks"] += trunks
-    content["outbound"] = OUTBOUND
-    path = folder / "livekit-sip.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
+    return sample_file(
+        folder / "livekit-sip.yaml",
+        agent={"max_calls": max_calls},
+        sip_trunks=sample()["sip_trunks"] + trunks,
+        outbound=OUTBOUND,
+        **({} if speech is None else {"speech": dict(speech)}),
+    )
 
 
 @dataclass

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
@@ -26,17 +24,18 @@ from telephony.speech.simulators.openai import Answer, OpenAiSimulator
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 from telephony.speech.simulators.voice import VoiceSimulator
+from tests.e2e.sample import sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from telephony.calls.events import Event
     from telephony.speech.client import SpeechClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 KEY = "a-key"
 QUESTION = "When are you open on Friday?"
 ENOUGH = "That is enough for me, thank you, goodbye."
@@ -160,11 +159,8 @@ async def piped(
     pipeline, codec = PIPELINES[request.param]
     folder = tmp_path_factory.mktemp("pipeline")
     async with pipeline() as speech:
-        content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = speech
-        content["logging"] = {"pipeline": ["all"]}
-        config = folder / "livekit-sip.yaml"
-        config.write_text(yaml.safe_dump(content))
+        logging = {"pipeline": ["all"]}
+        config = sample_file(folder / "livekit-sip.yaml", speech=speech, logging=logging)
         line = Line(LineOptions(config, folder / "data", sip_port=0, api_port=None))
         await line.start()
         try:

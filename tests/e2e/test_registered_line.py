@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 from livekit import api
 
 from telephony.audio.detect import dominant_frequency
@@ -20,7 +19,7 @@ from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.phone import HOST, Phone
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
-from tests.e2e.timed import CONFIG
+from tests.e2e.sample import sample, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -62,25 +61,20 @@ async def subscriber(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 def _config(folder: Path, carrier_port: int) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["sip_trunks"] = [
-        {
-            "name": "novofon",
-            "carrier": "novofon-line",
-            "platform": "v2",
-            "numbers": [NUMBER],
-            "auth_username": LOGIN,
-            "auth_password": PASSWORD,
-            "host": HOST,
-            "port": carrier_port,
-            "allowed_addresses": [f"{HOST}/32"],
-        }
-    ]
-    content["routing"]["inbound_rules"][0]["trunks"] = ["novofon"]
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    return config
+    trunk = {
+        "name": "novofon",
+        "carrier": "novofon-line",
+        "platform": "v2",
+        "numbers": [NUMBER],
+        "auth_username": LOGIN,
+        "auth_password": PASSWORD,
+        "host": HOST,
+        "port": carrier_port,
+        "allowed_addresses": [f"{HOST}/32"],
+    }
+    routing = sample()["routing"]
+    routing["inbound_rules"][0]["trunks"] = ["novofon"]
+    return sample_file(folder / "livekit-sip.yaml", speech=SPEECH, sip_trunks=[trunk], routing=routing)
 
 
 async def test_a_call_to_the_login_reaches_trunk_and_assistant(subscriber: Subscriber) -> None:

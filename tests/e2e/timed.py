@@ -6,14 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from livekit import api
 
 from telephony.audio.level import dbfs
 from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of
+from tests.e2e.sample import sample_file
 from tests.waiting import limit, until
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from telephony.calls.events import Event
     from tests.bridge.phone import Phone, PhoneCall
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 SPEECH = {
     "stt": {"provider": "timed", "stt_final_ms": 200},
     "llm": {"provider": "timed", "llm_ms": 50},
@@ -100,11 +99,8 @@ async def timed_line(folder: Path, audio_path: str, *, max_calls: int = 20) -> A
         folder: for everything it writes.
         audio_path: as agent.audio_path.
     """
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["agent"].update(audio_path=audio_path, max_calls=max_calls, idle_processes=2)
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
+    agent = {"audio_path": audio_path, "max_calls": max_calls, "idle_processes": 2}
+    config = sample_file(folder / "livekit-sip.yaml", agent=agent, speech=SPEECH)
     line = Line(LineOptions(config, folder / "data", sip_port=0))
     info = await line.start()
     watching = asyncio.create_task(line.watch())
