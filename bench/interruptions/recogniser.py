@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, LanguageCode, stt, utils
 
 from bench.interruptions.corpus import vocabulary
+from bench.speech_corpus.scoring import distance
 
 if TYPE_CHECKING:
     import random
@@ -120,16 +121,3 @@ def _other(word: str, known: tuple[str, ...], rng: random.Random) -> str:
         return rng.choice(others)
     nearest = sorted(others, key=lambda each: (distance(word.casefold(), each), each))
     return rng.choice(nearest[:_ALIKE])
-
-
-def distance(one: str, other: str) -> int:
-    """How many letters must be changed, put in or left out to make one word of another (Levenshtein)."""
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(one, 1):
-        before, row[0] = row[0], at
-        for place, counterpart in enumerate(other, 1):
-            before, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, before + (letter != counterpart)),
-            )
-    return row[-1]

@@ -48,15 +48,16 @@ def words_in(text: str) -> list[str]:
 
 def errors(heard: str, said: str) -> int:
     """Words put in, left out or replaced (Levenshtein)."""
-    return _distance(words_in(heard), words_in(said))
+    return distance(words_in(heard), words_in(said))
 
 
 def letter_errors(heard: str, said: str) -> int:
     """The same for letters."""
-    return _distance(" ".join(words_in(heard)), " ".join(words_in(said)))
+    return distance(" ".join(words_in(heard)), " ".join(words_in(said)))
 
 
-def _distance(one: Sequence[str], other: Sequence[str]) -> int:
+def distance(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many must be changed, put in or left out to make one of another (Levenshtein)."""
     row = list(range(len(other) + 1))
     for at, each in enumerate(one, 1):
         before, row[0] = row[0], at

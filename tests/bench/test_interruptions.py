@@ -10,9 +10,10 @@ import pytest
 
 from bench.interruptions.corpus import KINDS, Interruption, corpus
 from bench.interruptions.network import through
-from bench.interruptions.recogniser import distance, misheard
+from bench.interruptions.recogniser import misheard
 from bench.interruptions.sounds import COUGHS, NOISES, sound
 from bench.interruptions.trial import interrupt
+from bench.speech_corpus.scoring import distance
 from bench.virtual_time import run_virtually
 
 pytestmark = pytest.mark.component

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from livekit import api
 
 from telephony.audio.level import dbfs
+from telephony.calls.events import Event
 from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of
 from tests.e2e.sample import sample_file
@@ -19,7 +21,6 @@ from tests.waiting import limit, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from telephony.calls.events import Event
     from tests.bridge.phone import Phone, PhoneCall
 
 SPEECH = {
@@ -63,6 +64,15 @@ class TimedLine:
     def events(self, call: PhoneCall) -> list[Event]:
         """Everything that was spooled about a call."""
         return events_of(self.line.data.events, call.invite.call_id)
+
+    def events_in(self, room: str) -> list[Event]:
+        """Everything that was spooled about the call of a room."""
+        files = [
+            [Event.from_json(json.loads(line)) for line in file.read_text().splitlines()]
+            for file in self.line.data.events.glob("*.jsonl")
+        ]
+        calls = {event.call_id for events in files for event in events if event.data.get("room") == room}
+        return [event for events in files for event in events if event.call_id in calls]
 
     def jobs(self, call: PhoneCall) -> list[int]:
         """The processes of a call's jobs, in order."""
