@@ -132,7 +132,7 @@ class DirectLine(TestLine):
             "link_dir": str(self.links),
         }
         super().__init__(redis, livekit, folder, **{**direct, **settings})
-        self.jobs: list[JobDouble] = []
+        self.jobs: list[LinkedJob] = []
 
     async def __aenter__(self) -> Self:
         await self.machine.__aenter__()

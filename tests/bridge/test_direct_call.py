@@ -17,19 +17,10 @@ from tests.recording.test_recorder import read as read_recording
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.bridge.phone import Phone
     from tests.bridge.servers import Server
 
 pytestmark = pytest.mark.component
-
-
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
 
 
 async def test_both_sides_hear_each_other_and_the_room_carries_no_audio(

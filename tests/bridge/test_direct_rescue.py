@@ -15,23 +15,12 @@ from tests.bridge.direct import GOODBYE_HZ, MOMENT_HZ, DirectLine
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from tests.bridge.phone import Phone, PhoneCall
-    from tests.bridge.servers import Server
 
 pytestmark = pytest.mark.component
 
 WITHIN_S = 1.0
 """How soon a caller must hear something after a job's death."""
-
-
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
 
 
 def hears(call: PhoneCall, frequency_hz: float, since: int = 0) -> bool:

@@ -16,23 +16,12 @@ from tests.bridge.phone import Phone, PhoneCall, Tone
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from telephony.audio.frame import Samples
-    from tests.bridge.servers import Server
     from tests.dispatch.machine import WorkerDouble
 
 pytestmark = pytest.mark.component
 
 CALLER_HZ, AGENT_HZ, OTHER_HZ = 700.0, 400.0, 1000.0
-
-
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
 
 
 def has(samples: Samples, frequency_hz: float) -> bool:
