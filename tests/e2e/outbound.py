@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from telephony.api.client import Client, find_place
-from telephony.line.line import Line, LineOptions
-from tests.e2e.sample import sample, sample_file
+from tests.e2e.sample import line_of, sample, sample_file
 from tests.e2e.timed import SPEECH
 from tests.waiting import limit
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from telephony.line.line import LineInfo
+    from telephony.line.line import Line, LineInfo
 
 CALLER_ID = "+12125550100"
 OUTBOUND = {
@@ -107,15 +106,8 @@ async def outbound_line(
     watched: bool = False,
 ) -> AsyncIterator[OutboundLine]:
     """A line that calls out through these trunks; ``watched``: parts that die are started again."""
-    line = Line(LineOptions(written(folder, trunks, speech=speech), folder / "data", sip_port=0))
+    config = written(folder, trunks, speech=speech)
     # Many look at once how their calls went, all with one key.
     with mock.patch.dict(os.environ, {"TRUNKLINE_REQUESTS_PER_MINUTE": "1000000"}):
-        info = await line.start()
-        watching = asyncio.create_task(line.watch()) if watched else None
-        try:
-            yield OutboundLine(line, info)
-        finally:
-            if watching is not None:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
-            await line.stop()
+        async with line_of(config, folder / "data", watched=watched) as line:
+            yield OutboundLine(line, line.info())

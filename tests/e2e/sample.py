@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from telephony.line.line import Line, LineOptions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = ROOT / "config" / "livekit-sip.yaml"
@@ -41,3 +45,25 @@ def a_trunk_each(numbers: Mapping[str, str]) -> dict[str, Any]:
     trunks = [{**trunk, "name": name, "numbers": [number]} for name, number in numbers.items()]
     rules = [{**rule, "name": name, "trunks": [name], "assistant": name} for name in numbers]
     return {"sip_trunks": trunks, "routing": {**shipped["routing"], "inbound_rules": rules}}
+
+
+@asynccontextmanager
+async def line_of(
+    config: Path, folder: Path, *, watched: bool = False, **options: Any
+) -> AsyncIterator[Line]:
+    """The line of a file, on free ports, with its data in a folder.
+
+    Args:
+        watched: whether parts that die are started again, as `trunkline up` does.
+        options: further ``LineOptions``.
+    """
+    line = Line(LineOptions(config, folder, sip_port=0, **options))
+    await line.start()
+    watching = asyncio.create_task(line.watch()) if watched else None
+    try:
+        yield line
+    finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        await line.stop()

@@ -10,11 +10,10 @@ import pytest_asyncio
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.speech.simulators.openai import OpenAiSimulator
 from telephony.speech.simulators.serving import serve
-from tests.e2e.sample import sample_file
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -52,12 +52,8 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
     folder = tmp_path_factory.mktemp("faults")
     async with serve(OpenAiSimulator(fault="mute").app()) as model:
         config = sample_file(folder / "livekit-sip.yaml", speech=_speech(model))
-        started = Line(LineOptions(config, folder / "data", sip_port=0))
-        await started.start()
-        try:
+        async with line_of(config, folder / "data") as started:
             yield started
-        finally:
-            await started.stop()
 
 
 async def test_a_model_that_goes_mute_costs_a_filler(line: Line, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ import pytest_asyncio
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.speech.simulators.cartesia import CartesiaSimulator
 from telephony.speech.simulators.deepgram import DeepgramSimulator, scripted
@@ -24,7 +23,7 @@ from telephony.speech.simulators.openai import Answer, OpenAiSimulator
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 from telephony.speech.simulators.voice import VoiceSimulator
-from tests.e2e.sample import sample_file
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
     from telephony.speech.client import SpeechClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -161,12 +161,8 @@ async def piped(
     async with pipeline() as speech:
         logging = {"pipeline": ["all"]}
         config = sample_file(folder / "livekit-sip.yaml", speech=speech, logging=logging)
-        line = Line(LineOptions(config, folder / "data", sip_port=0, api_port=None))
-        await line.start()
-        try:
+        async with line_of(config, folder / "data", api_port=None) as line:
             yield Piped(request.param, codec, line)
-        finally:
-            await line.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -14,17 +14,18 @@ from livekit import api
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import RATE
 from telephony.audio.level import rms
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.phone import HOST, Phone
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
-from tests.e2e.sample import sample, sample_file
+from tests.e2e.sample import line_of, sample, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -54,9 +55,8 @@ async def subscriber(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         carrier = await stack.enter_async_context(CalledPhone(username=LOGIN, password=PASSWORD))
         registrar = Registrar(carrier.endpoint)
-        line = Line(LineOptions(_config(folder, carrier.endpoint.port), folder / "data", sip_port=0))
-        await line.start()
-        stack.push_async_callback(line.stop)
+        config = _config(folder, carrier.endpoint.port)
+        line = await stack.enter_async_context(line_of(config, folder / "data"))
         yield Subscriber(line, carrier, registrar)
 
 

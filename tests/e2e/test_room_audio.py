@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from telephony.line.line import Line, LineOptions
 from tests.e2e.conftest import RunningLine, what_went_wrong
-from tests.e2e.sample import sample_file
+from tests.e2e.sample import line_of, sample_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,12 +21,8 @@ async def room_line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[R
     """The sample line without a dispatcher."""
     folder = tmp_path_factory.mktemp("room")
     config = sample_file(folder / "livekit-sip.yaml", agent={"audio_path": "room"})
-    line = Line(LineOptions(config, folder / "line", sip_port=0))
-    info = await line.start()
-    try:
-        yield RunningLine(line, info)
-    finally:
-        await line.stop()
+    async with line_of(config, folder / "line") as line:
+        yield RunningLine(line, line.info())
 
 
 async def test_the_sample_conversation_is_the_same_in_the_room(room_line: RunningLine) -> None:

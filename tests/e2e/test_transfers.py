@@ -14,11 +14,10 @@ import pytest_asyncio
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import RATE
 from telephony.audio.level import dbfs, rms
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledLeg, CalledPhone
 from tests.bridge.phone import Phone, PhoneCall, Tone
-from tests.e2e.sample import a_trunk_each, sample_file
+from tests.e2e.sample import a_trunk_each, line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.audio.frame import Samples
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -108,9 +108,8 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     async with AsyncExitStack() as stack:
         operator = await stack.enter_async_context(CalledPhone())
         phone = await stack.enter_async_context(Phone())
-        line = Line(LineOptions(_config(folder, operator.address), folder / "data", sip_port=0))
-        await line.start()
-        stack.push_async_callback(line.stop)
+        config = _config(folder, operator.address)
+        line = await stack.enter_async_context(line_of(config, folder / "data"))
         yield Desk(line, operator, phone)
 
 

@@ -13,9 +13,8 @@ from telephony.audio.wav import read_wav
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
-from tests.e2e.sample import sample_file
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
     from telephony.speech.client import SpeechClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -55,12 +55,8 @@ async def line(
     folder = tmp_path_factory.mktemp("turns")
     agent = {"audio_path": {"direct": "auto"}.get(request.param, request.param)}
     config = sample_file(folder / "livekit-sip.yaml", agent=agent, speech=SPEECH)
-    started = Line(LineOptions(config, folder / "data", sip_port=0))
-    await started.start()
-    try:
+    async with line_of(config, folder / "data") as started:
         yield started
-    finally:
-        await started.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

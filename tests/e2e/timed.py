@@ -13,14 +13,14 @@ from livekit import api
 
 from telephony.audio.level import dbfs
 from telephony.calls.events import Event
-from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of
-from tests.e2e.sample import sample_file
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from telephony.line.line import Line, LineInfo
     from tests.bridge.phone import Phone, PhoneCall
 
 SPEECH = {
@@ -111,17 +111,10 @@ async def timed_line(folder: Path, audio_path: str, *, max_calls: int = 20) -> A
     """
     agent = {"audio_path": audio_path, "max_calls": max_calls, "idle_processes": 2}
     config = sample_file(folder / "livekit-sip.yaml", agent=agent, speech=SPEECH)
-    line = Line(LineOptions(config, folder / "data", sip_port=0))
-    info = await line.start()
-    watching = asyncio.create_task(line.watch())
-    try:
+    async with line_of(config, folder / "data", watched=True) as line:
         # The first calls' jobs need clips to hand over.
         await until(lambda: len(list((line.data.root / "clips").glob("*.pcm"))) >= 2, timeout_s=30)
-        yield TimedLine(line, info, "room" if audio_path == "room" else "direct")
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await line.stop()
+        yield TimedLine(line, line.info(), "room" if audio_path == "room" else "direct")
 
 
 def is_heard(call: PhoneCall, since: int = 0) -> bool:
