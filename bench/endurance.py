@@ -29,12 +29,12 @@ from telephony.caller.script_file import load_script
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import recorded_outcome
 from telephony.speech.client import SpeechClient
+from tests.e2e.sample import CONFIG
 
 if TYPE_CHECKING:
     from telephony.caller.report import CallReport
     from telephony.caller.script import Script
 
-CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
 _SETTLE_S = 2.0
 _WARM_CALLS = 10

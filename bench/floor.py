@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from telephony.audio.wav import read_wav
 from telephony.caller.engine import speech_engine
@@ -23,6 +22,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
+from tests.e2e.sample import sample_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from telephony.calls.events import Event
     from telephony.speech.client import SpeechClient
 
-CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
 ANSWER_S = 6.0
 INTERIM_MS = 250
@@ -91,12 +90,8 @@ def resumed_ms(agent: NDArray[np.bool_], caller: NDArray[np.bool_], onset_s: flo
 
 
 def _config(folder: Path, path: str) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["agent"].update(audio_path={"direct": "auto"}.get(path, path))
-    file = folder / f"{path}.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
+    agent = {"audio_path": {"direct": "auto"}.get(path, path)}
+    return sample_file(folder / f"{path}.yaml", agent=agent, speech=SPEECH)
 
 
 async def _converse(

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -42,6 +41,8 @@ from telephony.caller.voice import EngineVoice
 from telephony.caller.words import words_of
 from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
+from tests.e2e.sample import sample_file
+from tests.e2e.timed import SPEECH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from telephony.caller.report import CallReport
     from telephony.speech.client import SpeechClient
 
-CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
 LINES: dict[str, dict[str, float]] = {
     "clean": {},
@@ -136,18 +136,13 @@ async def _on_path(folder: Path, path: str, options: Any, report: Report) -> Non
 
 
 def _config(folder: Path, path: str) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = {
-        "stt": {"provider": "timed", "stt_final_ms": 200},
-        "llm": {"provider": "timed", "llm_ms": 50},
-        "tts": {"provider": "timed", "tts_ms": 50, "sound": "clip", "clip": str(folder / "answer.wav")},
-        "vad": {"provider": "bundled"},
-    }
-    content["agent"].update(max_calls=50, audio_path=path)
-    content["recording"] = {"enabled": True, "format": "ogg"}
-    file = folder / "livekit-sip.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
+    voice = {"provider": "timed", "tts_ms": 50, "sound": "clip", "clip": str(folder / "answer.wav")}
+    return sample_file(
+        folder / "livekit-sip.yaml",
+        agent={"max_calls": 50, "audio_path": path},
+        speech={**SPEECH, "tts": voice},
+        recording={"enabled": True, "format": "ogg"},
+    )
 
 
 class _Fixed:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import yaml
 from livekit import api
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -35,12 +34,13 @@ from telephony.caller.script import VoiceSettings
 from telephony.caller.script_file import parse_script
 from telephony.caller.voice import EngineVoice
 from telephony.line.line import Line, LineOptions
+from tests.e2e.sample import sample_file
+from tests.e2e.timed import SPEECH
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
     from telephony.caller.report import CallReport
 
-CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
 SAID = "I would like to know your opening hours."
 TURNS_S = 6.0
@@ -258,18 +258,12 @@ def _is_ours(process: psutil.Process, name: str) -> bool:
 
 
 def _config(folder: Path, options: Any) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = {
-        "stt": {"provider": "timed", "stt_final_ms": 200},
-        "llm": {"provider": "timed", "llm_ms": 50},
-        "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 2.0},
-        "vad": {"provider": "bundled"},
-    }
-    content["agent"].update(max_calls=4 * options.calls, audio_path=options.path)
-    content["recording"] = {"enabled": True, "format": "ogg"}
-    file = folder / "livekit-sip.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
+    return sample_file(
+        folder / "livekit-sip.yaml",
+        agent={"max_calls": 4 * options.calls, "audio_path": options.path},
+        speech={**SPEECH, "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 2.0}},
+        recording={"enabled": True, "format": "ogg"},
+    )
 
 
 async def _progress(began: float, until: float, done: list[Done], held: list[Held]) -> None:

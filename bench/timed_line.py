@@ -9,10 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from bench.stock_line import StockLine
 from telephony.agent.session import INTERRUPTION_VARIABLE
@@ -21,16 +18,17 @@ from telephony.caller.run import run_script
 from telephony.caller.voice import EngineVoice, default_cache
 from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.speech.marks import VARIABLE
+from tests.e2e.sample import sample_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from telephony.audio.frame import Samples
     from telephony.caller.events import CallerEvent
     from telephony.caller.report import CallReport
     from telephony.caller.script import Script
 
-CONFIG = Path(__file__).parent.parent / "config" / "livekit-sip.yaml"
 
 STT_MS, LLM_MS, TTS_MS = 200, 50, 50
 SPEECH = {
@@ -99,11 +97,8 @@ class TimedLine:
         self.path = path
         self.name = "stock" if stock else path
         self.marks = folder / f"marks-{self.name}.jsonl"
-        config = folder / f"{self.name}.yaml"
-        content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = speech or SPEECH
-        content["agent"].update(max_calls=50, audio_path=path, **(agent or {}))
-        config.write_text(yaml.safe_dump(content))
+        changed = {"max_calls": 50, "audio_path": path, **(agent or {})}
+        config = sample_file(folder / f"{self.name}.yaml", agent=changed, speech=speech or SPEECH)
         options = LineOptions(config, folder / self.name, sip_port=0, bridge=bridge)
         self.line = StockLine(options) if stock else Line(options)
         self._interruption_s = interruption_s

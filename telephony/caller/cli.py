@@ -35,23 +35,25 @@ app = typer.Typer(
 ScriptArgument = Annotated[
     str, typer.Argument(help="A YAML file, or the name of one that comes with it, such as demo.")
 ]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", help="Directory for report.html, report.json and call.wav.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="The report as one JSON object on the last line of standard output.")
+]
+SpeechOption = Annotated[
+    Path | None,
+    typer.Option("--speech", envvar="TRUNKLINE_SPEECH_SOCKET", help="Socket of a running speech engine."),
+]
 
 
 @app.command(epilog="Example: trunkline caller run demo --to sip:+15550100100@127.0.0.1:5060 --report out")
 def run(
     script: ScriptArgument,
     to: Annotated[str, typer.Option("--to", help="Whom to call, a SIP URI.")],
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Directory for report.html, report.json and call.wav.")
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="The report as one JSON object on the last line of standard output."),
-    ] = False,
-    speech: Annotated[
-        Path | None,
-        typer.Option("--speech", envvar="TRUNKLINE_SPEECH_SOCKET", help="Socket of a running speech engine."),
-    ] = None,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    speech: SpeechOption = None,
     user: Annotated[
         str | None, typer.Option("--user", help="User name, where the line asks for one.")
     ] = None,
@@ -78,17 +80,9 @@ def answer(
     port: Annotated[int, typer.Option("--port", help="SIP port to be called on; 0 is any.")] = 0,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     wait_s: Annotated[float, typer.Option("--wait", help="Seconds for which a call is waited for.")] = 600.0,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Directory for report.html, report.json and call.wav.")
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="The report as one JSON object on the last line of standard output."),
-    ] = False,
-    speech: Annotated[
-        Path | None,
-        typer.Option("--speech", envvar="TRUNKLINE_SPEECH_SOCKET", help="Socket of a running speech engine."),
-    ] = None,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    speech: SpeechOption = None,
 ) -> None:
     """Be called once, and answer as the script says. Exit codes as of run."""
     console = Console(stderr=True, highlight=False)

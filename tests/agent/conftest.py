@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +11,11 @@ import pytest
 from telephony.speech.client import SpeechClient
 from tests.agent.worker_process import WorkerProcess
 from tests.bridge.servers import Server, livekit_server, redis_server
-from tests.speech.conftest import start_engine, wait_until_ready
+from tests.speech.conftest import running_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -72,15 +71,8 @@ def url(livekit: Server) -> str:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Path]:
     """The socket of a running speech engine."""
-    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
-        socket, ready = Path(folder) / "speech.sock", Path(folder) / "ready.json"
-        process = start_engine(socket, ready)
-        try:
-            wait_until_ready(process, ready)
-            yield socket
-        finally:
-            process.terminate()
-            process.communicate(timeout=10)
+    with running_engine() as socket:
+        yield socket
 
 
 @pytest.fixture(scope="session")

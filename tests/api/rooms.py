@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import yaml
 from livekit import rtc
 from livekit.api import AccessToken, VideoGrants
 
 from tests.api.asking import LIVEKIT_KEY, LIVEKIT_SECRET
-from tests.bridge.servers import (
-    Server,
-    free_port,
-    http_answers,
-    livekit_binary,
-    redis_server,
-    started,
-)
+from tests.bridge.servers import Server, free_port, livekit_server, redis_server, started
 from tests.waiting import limit
 
 if TYPE_CHECKING:
@@ -54,30 +45,14 @@ def livekit_with_webhooks(folder: Path) -> Iterator[LiveKitServer]:
 
 
 def _server(folder: Path, redis_port: int, hook_port: int) -> Server:
-    port = free_port()
-    config = {
-        "port": port,
-        "bind_addresses": ["127.0.0.1"],
-        "rtc": {
-            "node_ip": "127.0.0.1",
-            "use_external_ip": False,
-            "enable_loopback_candidate": True,
-            "interfaces": {"includes": ["lo"]},
-            "tcp_port": free_port(),
-            "udp_port": free_port(socket.SOCK_DGRAM),
-        },
-        "redis": {"address": f"127.0.0.1:{redis_port}"},
+    return livekit_server(
+        folder,
+        redis_port,
         # Rooms stay until somebody ends them, so that the tests see who does.
-        "room": {"empty_timeout": 300, "departure_timeout": 300},
-        "keys": {LIVEKIT_KEY: LIVEKIT_SECRET},
-        "webhook": {"api_key": LIVEKIT_KEY, "urls": [f"http://127.0.0.1:{hook_port}/livekit/webhook"]},
-        "logging": {"level": "info", "json": True},
-    }
-    file = folder / f"livekit-{port}.yaml"
-    file.write_text(yaml.safe_dump(config))
-    binary = livekit_binary()
-    assert binary is not None, "livekit-server is missing: run ./scripts/setup"
-    return Server([str(binary), "--config", str(file)], port, folder / "livekit.log", http_answers)
+        room={"empty_timeout": 300, "departure_timeout": 300},
+        keys={LIVEKIT_KEY: LIVEKIT_SECRET},
+        webhook={"api_key": LIVEKIT_KEY, "urls": [f"http://127.0.0.1:{hook_port}/livekit/webhook"]},
+    )
 
 
 @contextlib.asynccontextmanager

@@ -7,48 +7,29 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from telephony.api import cli_calls, cli_keys, cli_webhooks
 from telephony.calls.events import Event
 from tests.api.asking import from_sources
-from tests.api.threaded import ThreadedApi
+from tests.api.commands import APPS, as_json, commanded_api, run
 from tests.calls.calls import START
-from tests.store.databases import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.component
+    from tests.api.threaded import ThreadedApi
 
-APPS = {"calls": cli_calls.app, "webhooks": cli_webhooks.app, "keys": cli_keys.app}
+pytestmark = pytest.mark.component
 
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedApi]:
     """An api with an ended call and an open one, which the environment leads to."""
-    migrate(f"sqlite:///{tmp_path}/record.db")
-    with ThreadedApi(f"sqlite:///{tmp_path}/record.db", tmp_path) as running:
-        monkeypatch.setenv("TRUNKLINE_API_URL", running.base)
-        monkeypatch.setenv("TRUNKLINE_API_KEY", running.key)
-        monkeypatch.setenv("COLUMNS", "200")
+    with commanded_api(tmp_path, monkeypatch) as running:
         yield running
-
-
-def run(name: str, *arguments: str, code: int = 0, answer: str = "") -> str:
-    """Run a command; returns what it printed."""
-    done = CliRunner().invoke(APPS[name], list(arguments), input=answer)
-    assert done.exit_code == code, (done.output, done.exception)
-    # What went wrong is on standard error; an answer is on standard output alone.
-    return done.stdout or done.stderr
-
-
-def as_json(name: str, *arguments: str, code: int = 0) -> Any:
-    return json.loads(run(name, *arguments, "--output", "json", code=code))
 
 
 @pytest.mark.usefixtures("api")

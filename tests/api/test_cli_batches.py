@@ -1,44 +1,27 @@
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
-from telephony.api import cli_batches, cli_dnc
-from tests.api.threaded import ThreadedApi
-from tests.store.databases import migrate
+from telephony.api import cli_batches
+from tests.api.commands import as_json, commanded_api, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.component
+    from tests.api.threaded import ThreadedApi
 
-APPS = {"batch": cli_batches.app, "dnc": cli_dnc.app}
+pytestmark = pytest.mark.component
 
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedApi]:
     """An api which the environment leads to."""
-    migrate(f"sqlite:///{tmp_path}/record.db")
-    with ThreadedApi(f"sqlite:///{tmp_path}/record.db", tmp_path) as running:
-        monkeypatch.setenv("TRUNKLINE_API_URL", running.base)
-        monkeypatch.setenv("TRUNKLINE_API_KEY", running.key)
-        monkeypatch.setenv("COLUMNS", "200")
+    with commanded_api(tmp_path, monkeypatch) as running:
         yield running
-
-
-def run(name: str, *arguments: str, code: int = 0) -> str:
-    """Run a command; returns what it printed."""
-    done = CliRunner().invoke(APPS[name], list(arguments))
-    assert done.exit_code == code, (done.output, done.exception)
-    return done.stdout or done.stderr
-
-
-def as_json(name: str, *arguments: str) -> Any:
-    return json.loads(run(name, *arguments, "--output", "json"))
 
 
 @pytest.fixture

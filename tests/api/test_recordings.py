@@ -149,19 +149,17 @@ async def test_an_expired_call_is_erased_whole(database_url: str, tmp_path: Path
         await api.get("/v1/calls/call_abcdef", 404)
 
 
+def kept_in(bucket: Bucket, url: str, folder: Path) -> RecordingOptions:
+    """Recordings are taken from the folder's data into a bucket."""
+    key = {"access_key_id": "id", "secret_access_key": "secret"}
+    store = {"endpoint": bucket.url, "region": "us-east-1", **key}
+    return RecordingOptions(folder / "data" / "incoming", url, store=store)
+
+
 async def test_recordings_go_to_a_bucket_as_well(database_url: str, tmp_path: Path) -> None:
     """The same over the S3 protocol: stored, played in ranges, deleted."""
     async with Bucket() as bucket:
-        options = RecordingOptions(
-            tmp_path / "data" / "incoming",
-            "s3://calls/line1",
-            store={
-                "endpoint": bucket.url,
-                "region": "us-east-1",
-                "access_key_id": "id",
-                "secret_access_key": "secret",
-            },
-        )
+        options = kept_in(bucket, "s3://calls/line1", tmp_path)
         async with asking(settings(database_url, tmp_path, recordings=options)) as api:
             await record(api)
             await until(api, "stored")
@@ -178,16 +176,7 @@ async def test_recordings_go_to_a_bucket_as_well(database_url: str, tmp_path: Pa
 async def test_a_store_that_is_away_loses_nothing(database_url: str, tmp_path: Path) -> None:
     """While the bucket fails the file stays where it is; when it works again it is stored."""
     async with Bucket() as bucket:
-        options = RecordingOptions(
-            tmp_path / "data" / "incoming",
-            "s3://calls",
-            store={
-                "endpoint": bucket.url,
-                "region": "x",
-                "access_key_id": "id",
-                "secret_access_key": "s",
-            },
-        )
+        options = kept_in(bucket, "s3://calls", tmp_path)
         bucket.failing = True
         async with asking(settings(database_url, tmp_path, recordings=options)) as api:
             source = await record(api)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridge.direct import DirectLine
 from tests.bridge.line import TestLine
 from tests.bridge.phone import Phone
 from tests.bridge.servers import Server, livekit_server, redis_server, started
@@ -44,4 +45,11 @@ async def phone() -> AsyncIterator[Phone]:
 async def line(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[TestLine]:
     """A running bridge; trunk and rule are made by ``provision``."""
     async with TestLine(redis, livekit, tmp_path) as line:
+        yield line
+
+
+@pytest.fixture
+async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
+    """A bridge that sends for agents itself."""
+    async with DirectLine(redis, livekit, tmp_path) as line:
         yield line

@@ -20,11 +20,13 @@ from tests.dispatch.machine import Machine, WorkerDouble
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from livekit.protocol import agent as wire
 
     from telephony.audio.frame import Samples
+    from tests.bridge.phone import Phone, PhoneCall
     from tests.bridge.servers import Server
 
 AGENT = "desk"
@@ -130,7 +132,7 @@ class DirectLine(TestLine):
             "link_dir": str(self.links),
         }
         super().__init__(redis, livekit, folder, **{**direct, **settings})
-        self.jobs: list[JobDouble] = []
+        self.jobs: list[LinkedJob] = []
 
     async def __aenter__(self) -> Self:
         await self.machine.__aenter__()
@@ -171,6 +173,18 @@ class DirectLine(TestLine):
         job = await self.job(worker, number, **options)
         job.end.ready()
         return job
+
+    @contextlib.asynccontextmanager
+    async def up(
+        self, phone: Phone, *, voice_hz: float | None = None, clips: bool = True, **options: Any
+    ) -> AsyncIterator[tuple[PhoneCall, JobDouble, WorkerDouble]]:
+        """A call that the first job of a worker has answered; ``options`` are the worker's."""
+        await self.provision_agent()
+        async with self.worker(**options) as worker:
+            call = await phone.call(self.number, self.port, voice_hz=voice_hz)
+            job = await self.ready_job(worker, clips=clips)
+            await call.final()
+            yield call, job, worker
 
 
 class HiddenListener:

@@ -73,8 +73,8 @@ def redis_server(folder: Path) -> Server:
     return Server([*argv, "--dir", str(folder)], port, folder / "redis.log", _redis_answers)
 
 
-def livekit_server(folder: Path, redis_port: int) -> Server:
-    """A livekit-server whose media stays on loopback."""
+def livekit_server(folder: Path, redis_port: int, **sections: Any) -> Server:
+    """A livekit-server whose media stays on loopback; ``sections`` of its file in place of the usual ones."""
     binary = livekit_binary()
     if binary is None:
         raise RuntimeError("livekit-server is missing: run ./scripts/setup, or set LIVEKIT_SERVER.")
@@ -96,6 +96,7 @@ def livekit_server(folder: Path, redis_port: int) -> Server:
         "room": {"empty_timeout": 5, "departure_timeout": 1},
         "keys": {API_KEY: API_SECRET},
         "logging": {"level": "info", "json": True},
+        **sections,
     }
     file = folder / f"livekit-{port}.yaml"
     file.write_text(yaml.safe_dump(config))

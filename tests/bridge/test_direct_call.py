@@ -17,30 +17,17 @@ from tests.recording.test_recorder import read as read_recording
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.bridge.phone import Phone
     from tests.bridge.servers import Server
 
 pytestmark = pytest.mark.component
 
 
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
-
-
 async def test_both_sides_hear_each_other_and_the_room_carries_no_audio(
     direct: DirectLine, phone: Phone
 ) -> None:
     """The caller hears the job and the job the caller; the SIP participant is in the room without a track."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port, voice_hz=700)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone, voice_hz=700) as (call, job, _):
         room = await job.join()
         await job.say(400, 1.5)
         await until(lambda: len(job.heard) > 60)
@@ -63,11 +50,7 @@ async def test_both_sides_hear_each_other_and_the_room_carries_no_audio(
 
 async def test_the_job_knows_the_call(direct: DirectLine, phone: Phone) -> None:
     """The rule's metadata, the call's id, and the room's name come with the job."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, _):
         assert job.assignment.job.metadata == '{"assistant": "x"}'
         assert job.assignment.job.room.name == direct.room_name
         assert job.end.call_id == job.attributes[job_attributes.CALL_ID] == direct.events()[0]["call_id"]
@@ -95,11 +78,7 @@ async def test_the_first_word_is_whole(direct: DirectLine, phone: Phone) -> None
 
 async def test_the_agent_hangs_up(direct: DirectLine, phone: Phone) -> None:
     """One message of the job is a BYE at the telephone, at once."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, _):
         job.end.hang_up()
         await call.hung_up(2.0)
     ended = await direct.ended()
@@ -108,11 +87,7 @@ async def test_the_agent_hangs_up(direct: DirectLine, phone: Phone) -> None:
 
 async def test_keys_go_both_ways(direct: DirectLine, phone: Phone) -> None:
     """Keys of the telephone reach the job once, and the room; the job's keys reach the telephone."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, _):
         async with direct.person(identity="watcher", kind="standard") as watcher:
             await until(lambda: bool(watcher.room.remote_participants))
             await call.rtp.send_digits("42")
@@ -253,11 +228,7 @@ async def test_a_caller_who_gives_up_leaves_no_job(direct: DirectLine, phone: Ph
 
 async def test_a_job_that_leaves_without_a_word_ends_the_call(direct: DirectLine, phone: Phone) -> None:
     """An agent that goes of its own will and leaves nobody to talk to is a BYE, not a replacement."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         job.end.leave()
         await call.hung_up(5.0)
         assert len(worker.assigned) == 1
@@ -325,11 +296,7 @@ async def test_room_audio_stays_room_audio_where_it_is_chosen(
 
 async def test_a_draining_bridge_finishes_its_direct_calls(direct: DirectLine, phone: Phone) -> None:
     """While a call is up drain waits for it, and others are refused."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, _):
         draining = asyncio.create_task(direct.bridge.drain())
         await asyncio.sleep(0.05)
         other = await phone.call(direct.number, direct.port)
@@ -360,11 +327,7 @@ async def test_both_legs_are_recorded(redis: Server, livekit: Server, tmp_path: 
     """Caller left, agent right, from the answer to the end, and told of in the call's events."""
     folder = tmp_path / "recordings"
     async with DirectLine(redis, livekit, tmp_path, recording={"directory": str(folder)}) as direct:
-        await direct.provision_agent()
-        async with direct.worker() as worker:
-            call = await phone.call(direct.number, direct.port, voice_hz=700)
-            job = await direct.ready_job(worker)
-            await call.final()
+        async with direct.up(phone, voice_hz=700) as (call, job, _):
             await job.say(400, 2.0)
             await until(lambda: len(call.heard) > 110)
             await call.bye()

@@ -15,23 +15,12 @@ from tests.bridge.direct import GOODBYE_HZ, MOMENT_HZ, DirectLine
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from tests.bridge.phone import Phone, PhoneCall
-    from tests.bridge.servers import Server
 
 pytestmark = pytest.mark.component
 
 WITHIN_S = 1.0
 """How soon a caller must hear something after a job's death."""
-
-
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
 
 
 def hears(call: PhoneCall, frequency_hz: float, since: int = 0) -> bool:
@@ -44,11 +33,7 @@ def hears(call: PhoneCall, frequency_hz: float, since: int = 0) -> bool:
 
 async def test_the_caller_hears_a_clip_and_then_another_job(direct: DirectLine, phone: Phone) -> None:
     """Within a second of the death a voice, then the job that took over, told from whom; no goodbye."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        first = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, first, worker):
         await first.say(300, 5.0)
         await until(lambda: hears(call, 300))
         died_at, since = phone.clock.now(), len(call.heard)
@@ -76,11 +61,7 @@ async def test_nobody_takes_over_so_it_ends_with_a_goodbye(
     """The clip, again while it waits, then the goodbye to its end, then BYE, and the line's fault."""
     monkeypatch.setattr("telephony.bridge.direct_line.REPLACE_S", 2.0)
     monkeypatch.setattr("telephony.bridge.direct_line.REMIND_S", 0.6)
-    await direct.provision_agent()
-    async with direct.worker(limit=1) as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone, limit=1) as (call, job, _):
         await until(lambda: len(call.heard) > 10)
         job.die()
         await call.hung_up(10.0)
@@ -98,11 +79,7 @@ async def test_without_clips_a_call_that_cannot_be_saved_ends_at_once(
 ) -> None:
     """A job that died before it handed anything over leaves no mute call."""
     monkeypatch.setattr("telephony.bridge.direct_line.REPLACE_S", 0.3)
-    await direct.provision_agent()
-    async with direct.worker(limit=1) as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker, clips=False)
-        await call.final()
+    async with direct.up(phone, clips=False, limit=1) as (call, job, _):
         job.die()
         await call.hung_up(5.0)
     assert (await direct.ended())["data"]["reason"] == "agent_lost"
@@ -110,11 +87,7 @@ async def test_without_clips_a_call_that_cannot_be_saved_ends_at_once(
 
 async def test_jobs_that_always_die_end_in_the_goodbye(direct: DirectLine, phone: Phone) -> None:
     """The third death in one call is the last."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         for number in (2, 3):
             job.die()
             job = await direct.ready_job(worker, number)
@@ -130,11 +103,7 @@ async def test_a_replacement_that_dies_at_once_is_followed_by_the_next(
     direct: DirectLine, phone: Phone
 ) -> None:
     """A job that dies before it could speak costs no more than another moment."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         job.die()
         (await direct.job(worker, 2)).die()
         third = await direct.ready_job(worker, 3)
@@ -146,11 +115,7 @@ async def test_a_replacement_that_dies_at_once_is_followed_by_the_next(
 
 async def test_a_job_that_hangs_is_replaced(direct: DirectLine, phone: Phone) -> None:
     """A job that stops reading is cut off and followed, and told so when it wakes up."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         channel = job.end._channel
         assert channel is not None
         asyncio.get_running_loop().remove_reader(channel._socket.fileno())
@@ -166,11 +131,7 @@ async def test_a_job_that_hangs_is_replaced(direct: DirectLine, phone: Phone) ->
 
 async def test_the_caller_hangs_up_while_another_job_is_waited_for(direct: DirectLine, phone: Phone) -> None:
     """A caller who has had enough ends it; the job on its way is called back."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         job.die()
         await until(lambda: len(worker.assigned) == 2)
         await call.bye()
@@ -181,11 +142,7 @@ async def test_the_caller_hangs_up_while_another_job_is_waited_for(direct: Direc
 
 async def test_a_lost_worker_is_waited_for(direct: DirectLine, phone: Phone) -> None:
     """When the worker dies with its jobs, its successor takes the calls that are up."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone) as (call, job, worker):
         await worker.die()
         job.die()
         await until(lambda: hears(call, MOMENT_HZ))

@@ -53,11 +53,7 @@ async def test_both_legs_are_in_step_from_the_first_word_to_the_last(
     """An agent that answers each sound at once is right beside it in the file, the last time as the first."""
     folder = {"directory": str(tmp_path / "recordings")}
     async with DirectLine(redis, livekit, tmp_path, recording=folder) as direct:
-        await direct.provision_agent()
-        async with direct.worker() as worker:
-            call = await phone.call(direct.number, direct.port)
-            job = await direct.ready_job(worker)
-            await call.final()
+        async with direct.up(phone) as (call, job, _):
             echoing = asyncio.create_task(echo(job, BURSTS))
             for _ in range(BURSTS):
                 await asyncio.sleep(APART_S - 0.2)

@@ -101,11 +101,7 @@ async def test_a_direct_call_never_stops(
 ) -> None:
     """Its audio needs no server; the caller joins the room again all the same."""
     async with DirectLine(own_redis, server, tmp_path) as line:
-        await line.provision_agent()
-        async with line.worker() as worker:
-            call = await phone.call(line.number, line.port, voice_hz=1000)
-            job = await line.ready_job(worker)
-            await call.final()
+        async with line.up(phone, voice_hz=1000) as (call, job, _):
             await until(line.participants)
             [identity] = await line.participants()
             await until(lambda: _is_active(line, identity))
@@ -149,27 +145,25 @@ async def test_a_direct_call_whose_server_stays_away_ends_in_the_goodbye(
     own_redis: Server, server: Server, tmp_path: Path, phone: Phone
 ) -> None:
     """The clip, BYE, the true cause for record and job; and the room is deleted once the server is back."""
-    async with DirectLine(own_redis, server, tmp_path, server_loss_timeout="1s") as line:
-        await line.provision_agent()
-        async with line.worker() as worker:
-            call = await phone.call(line.number, line.port, voice_hz=1000)
-            job = await line.ready_job(worker)
-            await call.final()
-            await until(line.participants)
-            [identity] = await line.participants()
-            await until(lambda: _is_active(line, identity))
-            server.stop()
-            await until(_hears(lambda _: call.samples(0.1), GOODBYE_HZ))
-            await call.hung_up()
-            await until(lambda: job.hung_up == ["server_lost"])
-            ended = (await line.ended())["data"]
-            assert (ended["reason"], ended["ended_by"], ended["code"]) == (
-                "server_lost",
-                "line",
-                "server_lost",
-            )
-            await asyncio.to_thread(server.start)
-            await until(lambda: _is_gone(line))
+    async with (
+        DirectLine(own_redis, server, tmp_path, server_loss_timeout="1s") as line,
+        line.up(phone, voice_hz=1000) as (call, job, _),
+    ):
+        await until(line.participants)
+        [identity] = await line.participants()
+        await until(lambda: _is_active(line, identity))
+        server.stop()
+        await until(_hears(lambda _: call.samples(0.1), GOODBYE_HZ))
+        await call.hung_up()
+        await until(lambda: job.hung_up == ["server_lost"])
+        ended = (await line.ended())["data"]
+        assert (ended["reason"], ended["ended_by"], ended["code"]) == (
+            "server_lost",
+            "line",
+            "server_lost",
+        )
+        await asyncio.to_thread(server.start)
+        await until(lambda: _is_gone(line))
 
 
 async def _is_gone(line: TestLine) -> bool:

@@ -16,23 +16,12 @@ from tests.bridge.phone import Phone, PhoneCall, Tone
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from telephony.audio.frame import Samples
-    from tests.bridge.servers import Server
     from tests.dispatch.machine import WorkerDouble
 
 pytestmark = pytest.mark.component
 
 CALLER_HZ, AGENT_HZ, OTHER_HZ = 700.0, 400.0, 1000.0
-
-
-@pytest.fixture
-async def direct(redis: Server, livekit: Server, tmp_path: Path) -> AsyncIterator[DirectLine]:
-    """A bridge that sends for agents itself."""
-    async with DirectLine(redis, livekit, tmp_path) as line:
-        yield line
 
 
 def has(samples: Samples, frequency_hz: float) -> bool:
@@ -107,11 +96,7 @@ async def test_a_hidden_listener_needs_the_command(direct: DirectLine, phone: Ph
 
 async def test_a_call_moves_to_the_room_while_it_runs(direct: DirectLine, phone: Phone) -> None:
     """By command the caller's audio goes into the room, the job is told, and its own track is heard."""
-    await direct.provision_agent()
-    async with direct.worker() as worker:
-        call = await phone.call(direct.number, direct.port, voice_hz=CALLER_HZ)
-        job = await direct.ready_job(worker)
-        await call.final()
+    async with direct.up(phone, voice_hz=CALLER_HZ) as (call, job, _):
         room = await job.join()
         moved: list[str] = []
         job.end.on_room_ready = lambda: moved.append("ready")

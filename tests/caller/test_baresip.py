@@ -15,7 +15,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
 from telephony.caller.voice import ToneVoice
 from tests.caller.tone_agent import GREETING, Sentence, ToneAgent, running
-from tests.caller.witness import free_sip_port, program, require, says
+from tests.caller.witness import BARESIP, free_sip_port, program, require, says
 from tests.waiting import limit
 
 if TYPE_CHECKING:
@@ -28,21 +28,6 @@ pytestmark = pytest.mark.component
 
 PLAYED = 1000.0
 """What baresip sends, in Hz."""
-
-CONFIG = """\
-sip_listen 127.0.0.1:{port}
-net_interface 127.0.0.1
-module_path /usr/lib/baresip/modules
-module g711.so
-module aufile.so
-module sndfile.so
-module account.so
-module menu.so
-audio_source aufile,{folder}/played.wav
-audio_srate 8000-8000
-audio_channels 1-1
-snd_path {folder}
-"""
 
 
 @asynccontextmanager
@@ -57,7 +42,7 @@ async def baresip(
     """
     path, port = require("baresip", "baresip-core"), free_sip_port()
     write_wav(folder / "played.wav", [sine(PLAYED, 30.0, amplitude=amplitude)], 8000)
-    (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
+    (folder / "config").write_text(BARESIP.format(port=port, folder=folder))
     (folder / "accounts").write_text(
         f"<sip:{user}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMU,PCMA\n"
     )

@@ -19,6 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+BARESIP = """\
+sip_listen 127.0.0.1:{port}
+net_interface 127.0.0.1
+module_path /usr/lib/baresip/modules
+module g711.so
+module aufile.so
+module sndfile.so
+module account.so
+module menu.so
+audio_source aufile,{folder}/played.wav
+audio_srate 8000-8000
+audio_channels 1-1
+snd_path {folder}
+"""
+"""baresip's configuration, for its ``port`` and the ``folder`` with what it plays and records."""
+
 
 def require(program: str, package: str) -> str:
     """The path of a program; without it the test fails in CI, and is skipped elsewhere."""

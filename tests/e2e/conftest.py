@@ -5,28 +5,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
 
 from telephony.caller.run import run_script
 from telephony.caller.script_file import load_script
-from telephony.line.line import Line, LineInfo, LineOptions
 from telephony.line.record import events_of, recorded_outcome
 from telephony.speech.client import SpeechClient
+from tests.e2e.sample import CONFIG, line_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import pytest
 
     from telephony.caller.report import CallReport
     from telephony.caller.script import Script
     from telephony.calls.events import Event
-
-ROOT = Path(__file__).parent.parent.parent
-CONFIG = ROOT / "config" / "livekit-sip.yaml"
+    from telephony.line.line import Line, LineInfo
 
 _OURS = ("worker", "bridge", "speech", "supervisor")
 
@@ -87,9 +85,5 @@ def what_went_wrong(report: CallReport) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningLine]:
     """The sample line on free ports."""
-    started = Line(LineOptions(CONFIG, tmp_path_factory.mktemp("line"), sip_port=0))
-    info = await started.start()
-    try:
-        yield RunningLine(started, info)
-    finally:
-        await started.stop()
+    async with line_of(CONFIG, tmp_path_factory.mktemp("line")) as started:
+        yield RunningLine(started, started.info())

@@ -27,6 +27,7 @@ from telephony.line.record import events_of
 from telephony.livekit_client import LiveKit
 from telephony.spool import read_events
 from tests.bridge.phone import Phone
+from tests.e2e.sample import sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from tests.bridge.phone import PhoneCall
 
 _SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "events"
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 PARTS = ("worker", "job", "api", "livekit-server", "bridge", "dispatcher")
 RECORDED_S = 30.0
 """Within this a call's end is in the record, and nothing is left of the call, after it was over."""
@@ -99,11 +99,8 @@ class KillDrill:
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = _SPEECH
-        content["agent"].update(audio_path=self._audio_path, max_calls=20)
-        config = self._folder / "livekit-sip.yaml"
-        config.write_text(yaml.safe_dump(content))
+        agent = {"audio_path": self._audio_path, "max_calls": 20}
+        config = sample_file(self._folder / "livekit-sip.yaml", agent=agent, speech=_SPEECH)
         self._line = Line(LineOptions(config, self._folder / "data", sip_port=0))
         await self._line.start()
         self._watching = asyncio.create_task(self._line.watch())

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import yaml
-
 from telephony.api.client import Client, find_place
-from telephony.line.line import Line, LineOptions
-from tests.e2e.timed import CONFIG, SPEECH
+from tests.e2e.sample import line_of, sample, sample_file
+from tests.e2e.timed import SPEECH
 from tests.waiting import limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from telephony.line.line import LineInfo
+    from telephony.line.line import Line, LineInfo
 
 CALLER_ID = "+12125550100"
 OUTBOUND = {
@@ -56,15 +54,13 @@ def written(
     folder: Path, trunks: list[dict[str, Any]], *, speech: Mapping[str, Any] | None, max_calls: int = 40
 ) -> Path:
     """The sample file with trunks to call out through; ``speech`` None leaves the sample's offline speech."""
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    if speech is not None:
-        content["speech"] = dict(speech)
-    content["agent"]["max_calls"] = max_calls
-    content["sip_trunks"] += trunks
-    content["outbound"] = OUTBOUND
-    path = folder / "livekit-sip.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
+    return sample_file(
+        folder / "livekit-sip.yaml",
+        agent={"max_calls": max_calls},
+        sip_trunks=sample()["sip_trunks"] + trunks,
+        outbound=OUTBOUND,
+        **({} if speech is None else {"speech": dict(speech)}),
+    )
 
 
 @dataclass
@@ -110,15 +106,8 @@ async def outbound_line(
     watched: bool = False,
 ) -> AsyncIterator[OutboundLine]:
     """A line that calls out through these trunks; ``watched``: parts that die are started again."""
-    line = Line(LineOptions(written(folder, trunks, speech=speech), folder / "data", sip_port=0))
+    config = written(folder, trunks, speech=speech)
     # Many look at once how their calls went, all with one key.
     with mock.patch.dict(os.environ, {"TRUNKLINE_REQUESTS_PER_MINUTE": "1000000"}):
-        info = await line.start()
-        watching = asyncio.create_task(line.watch()) if watched else None
-        try:
-            yield OutboundLine(line, info)
-        finally:
-            if watching is not None:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
-            await line.stop()
+        async with line_of(config, folder / "data", watched=watched) as line:
+            yield OutboundLine(line, line.info())

@@ -13,7 +13,6 @@ from livekit import api
 
 from telephony.audio.frame import FRAME_SAMPLES, Samples, silence
 from telephony.audio.level import dbfs
-from telephony.calls.events import Event
 from tests.bridge.called_phone import CalledPhone
 from tests.e2e.timed import LOUD, TimedLine, timed_line
 from tests.triage.samples import Line, Voice
@@ -84,7 +83,9 @@ async def dialled(
         )
         leg = await called.rung()
         leg.ring()
-        await until(lambda: any(event.type == "agent.started" for event in told(timed, room)), timeout_s=20)
+        await until(
+            lambda: any(event.type == "agent.started" for event in timed.events_in(room)), timeout_s=20
+        )
         yield leg, room
 
 
@@ -130,7 +131,9 @@ async def test_a_call_that_nobody_takes_is_silent_and_claims_nothing(timed: Time
         leg.refuse(486)
         ended = await of_job(timed, room, "call.ended")
         assert ended.get("outcome") is None
-        assert not [event for event in told(timed, room) if event.type in {"turn.completed", "call.answered"}]
+        assert not [
+            event for event in timed.events_in(room) if event.type in {"turn.completed", "call.answered"}
+        ]
 
 
 def loud(leg: CalledLeg) -> bool:
@@ -143,19 +146,9 @@ def first_loud_s(leg: CalledLeg) -> float:
     return 0.02 * next(at for at, frame in enumerate(leg.heard) if dbfs(frame) > LOUD)
 
 
-def told(timed: TimedLine, room: str) -> list[Event]:
-    """All that was spooled about the call of a room."""
-    files = [
-        [Event.from_json(json.loads(line)) for line in file.read_text().splitlines()]
-        for file in timed.line.data.events.glob("*.jsonl")
-    ]
-    calls = {event.call_id for events in files for event in events if event.data.get("room") == room}
-    return [event for events in files for event in events if event.call_id in calls]
-
-
 def answered_by(timed: TimedLine, room: str) -> list[dict[str, Any]]:
     """What was told of who answered."""
-    return [event.data for event in told(timed, room) if event.type == "call.answered_by"]
+    return [event.data for event in timed.events_in(room) if event.type == "call.answered_by"]
 
 
 async def of_job(timed: TimedLine, room: str, event_type: str) -> dict[str, Any]:
@@ -163,7 +156,9 @@ async def of_job(timed: TimedLine, room: str, event_type: str) -> dict[str, Any]
 
     def found() -> list[dict[str, Any]]:
         return [
-            event.data for event in told(timed, room) if event.type == event_type and event.source == "job"
+            event.data
+            for event in timed.events_in(room)
+            if event.type == event_type and event.source == "job"
         ]
 
     await until(lambda: bool(found()), timeout_s=15)

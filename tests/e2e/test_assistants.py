@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -12,7 +12,8 @@ import yaml
 from telephony.line.line import Line, LineOptions
 from telephony.workshop.outside import pointed_at, read_answers, simulated
 from telephony.workshop.place import find, scripts_of
-from tests.e2e.conftest import CONFIG, RunningLine, what_went_wrong
+from tests.e2e.conftest import RunningLine, what_went_wrong
+from tests.e2e.sample import CONFIG, a_trunk_each, sample_file
 from tests.waiting import limit
 from tests.webhooks.receiver import Receiver
 
@@ -40,17 +41,13 @@ def line_file(folder: Path, hook: str, root: str) -> Path:
     weather = pointed_at(find("weather", CONFIG).assistant(), root)
     written = weather.model_dump(mode="json", by_alias=True, exclude_unset=True)
     (assistants / "weather.yaml").write_text(yaml.safe_dump(written))
-    tree: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    trunk, rule = tree["sip_trunks"][0], tree["routing"]["inbound_rules"][0]
-    tree["sip_trunks"] = [{**trunk, "name": name, "numbers": [number]} for name, number in NUMBERS.items()]
-    rules = [{**rule, "name": name, "trunks": [name], "assistant": name} for name in NUMBERS]
-    tree["routing"]["inbound_rules"] = rules
-    tree["assistants"] = {"directory": str(assistants), "allowed_networks": ["127.0.0.0/8"]}
     endpoint = {"name": "customer", "url": hook, "secret": SECRET, "events": ["call.ended"]}
-    tree["webhooks"] = {"allowed_networks": ["127.0.0.0/8"], "endpoints": [endpoint]}
-    path = folder / "line.yaml"
-    path.write_text(yaml.safe_dump(tree))
-    return path
+    return sample_file(
+        folder / "line.yaml",
+        **a_trunk_each(NUMBERS),
+        assistants={"directory": str(assistants), "allowed_networks": ["127.0.0.0/8"]},
+        webhooks={"allowed_networks": ["127.0.0.0/8"], "endpoints": [endpoint]},
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

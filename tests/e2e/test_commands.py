@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import CONFIG, ROOT
+from tests.e2e.sample import CONFIG, ROOT
 from tests.processes import all_gone, family
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import pytest_asyncio
 from livekit import api
 
 from telephony.audio.level import dbfs
-from telephony.calls.events import Event
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.phone import Phone
 from tests.e2e.timed import GREETED_S, TimedLine, hears, is_heard, quiet, timed_line
@@ -118,24 +117,14 @@ async def test_an_agents_own_call_takes_the_path_that_was_chosen(timed: TimedLin
             await server.aclose()
     paths = {
         event.data["audio_path"]
-        for event in _told(timed, room)
+        for event in timed.events_in(room)
         if event.type in {"call.answered", "agent.started"}
     }
     assert paths == {timed.path}
 
 
-def _told(timed: TimedLine, room: str) -> list[Event]:
-    """All that was spooled about the call of a room."""
-    files = [
-        [Event.from_json(json.loads(line)) for line in file.read_text().splitlines()]
-        for file in timed.line.data.events.glob("*.jsonl")
-    ]
-    calls = {event.call_id for events in files for event in events if event.data.get("room") == room}
-    return [event for events in files for event in events if event.call_id in calls]
-
-
 def _types(timed: TimedLine, room: str) -> list[str]:
-    return [event.type for event in _told(timed, room)]
+    return [event.type for event in timed.events_in(room)]
 
 
 async def test_ten_calls_at_once_are_all_answered(timed: TimedLine, phone: Phone) -> None:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.speech.simulators.openai import OpenAiSimulator
 from telephony.speech.simulators.serving import serve
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 DEADLINE_MS = 800
 SCRIPT = """
 name: fault
@@ -52,16 +51,9 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
     """A line whose model opens its stream and says nothing."""
     folder = tmp_path_factory.mktemp("faults")
     async with serve(OpenAiSimulator(fault="mute").app()) as model:
-        content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = _speech(model)
-        config = folder / "livekit-sip.yaml"
-        config.write_text(yaml.safe_dump(content))
-        started = Line(LineOptions(config, folder / "data", sip_port=0))
-        await started.start()
-        try:
+        config = sample_file(folder / "livekit-sip.yaml", speech=_speech(model))
+        async with line_of(config, folder / "data") as started:
             yield started
-        finally:
-            await started.stop()
 
 
 async def test_a_model_that_goes_mute_costs_a_filler(line: Line, tmp_path: Path) -> None:

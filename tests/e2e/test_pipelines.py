@@ -8,17 +8,14 @@ from __future__ import annotations
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from telephony.speech.simulators.cartesia import CartesiaSimulator
 from telephony.speech.simulators.deepgram import DeepgramSimulator, scripted
@@ -26,17 +23,19 @@ from telephony.speech.simulators.openai import Answer, OpenAiSimulator
 from telephony.speech.simulators.realtime import RealtimeSimulator
 from telephony.speech.simulators.serving import serve
 from telephony.speech.simulators.voice import VoiceSimulator
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
     from telephony.speech.client import SpeechClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 KEY = "a-key"
 QUESTION = "When are you open on Friday?"
 ENOUGH = "That is enough for me, thank you, goodbye."
@@ -180,17 +179,10 @@ async def piped(
     pipeline, codec = PIPELINES[request.param]
     folder = tmp_path_factory.mktemp("pipeline")
     async with pipeline() as speech:
-        content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-        content["speech"] = speech
-        content["logging"] = {"pipeline": ["all"]}
-        config = folder / "livekit-sip.yaml"
-        config.write_text(yaml.safe_dump(content))
-        line = Line(LineOptions(config, folder / "data", sip_port=0, api_port=None))
-        await line.start()
-        try:
+        logging = {"pipeline": ["all"]}
+        config = sample_file(folder / "livekit-sip.yaml", speech=speech, logging=logging)
+        async with line_of(config, folder / "data", api_port=None) as line:
             yield Piped(request.param, codec, line)
-        finally:
-            await line.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

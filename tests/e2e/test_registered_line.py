@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 from livekit import api
 
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import RATE
 from telephony.audio.level import rms
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledPhone
 from tests.bridge.phone import HOST, Phone
 from tests.bridge.registrar_double import LOGIN, PASSWORD, Registrar
-from tests.e2e.timed import CONFIG
+from tests.e2e.sample import line_of, sample, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -55,32 +55,26 @@ async def subscriber(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         carrier = await stack.enter_async_context(CalledPhone(username=LOGIN, password=PASSWORD))
         registrar = Registrar(carrier.endpoint)
-        line = Line(LineOptions(_config(folder, carrier.endpoint.port), folder / "data", sip_port=0))
-        await line.start()
-        stack.push_async_callback(line.stop)
+        config = _config(folder, carrier.endpoint.port)
+        line = await stack.enter_async_context(line_of(config, folder / "data"))
         yield Subscriber(line, carrier, registrar)
 
 
 def _config(folder: Path, carrier_port: int) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["sip_trunks"] = [
-        {
-            "name": "novofon",
-            "carrier": "novofon-line",
-            "platform": "v2",
-            "numbers": [NUMBER],
-            "auth_username": LOGIN,
-            "auth_password": PASSWORD,
-            "host": HOST,
-            "port": carrier_port,
-            "allowed_addresses": [f"{HOST}/32"],
-        }
-    ]
-    content["routing"]["inbound_rules"][0]["trunks"] = ["novofon"]
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    return config
+    trunk = {
+        "name": "novofon",
+        "carrier": "novofon-line",
+        "platform": "v2",
+        "numbers": [NUMBER],
+        "auth_username": LOGIN,
+        "auth_password": PASSWORD,
+        "host": HOST,
+        "port": carrier_port,
+        "allowed_addresses": [f"{HOST}/32"],
+    }
+    routing = sample()["routing"]
+    routing["inbound_rules"][0]["trunks"] = ["novofon"]
+    return sample_file(folder / "livekit-sip.yaml", speech=SPEECH, sip_trunks=[trunk], routing=routing)
 
 
 async def test_a_call_to_the_login_reaches_trunk_and_assistant(subscriber: Subscriber) -> None:

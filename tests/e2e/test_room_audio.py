@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-import yaml
 
-from telephony.line.line import Line, LineOptions
-from tests.e2e.conftest import CONFIG, RunningLine, what_went_wrong
+from tests.e2e.conftest import RunningLine, what_went_wrong
+from tests.e2e.sample import line_of, sample_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,16 +20,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 async def room_line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningLine]:
     """The sample line without a dispatcher."""
     folder = tmp_path_factory.mktemp("room")
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["agent"]["audio_path"] = "room"
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    line = Line(LineOptions(config, folder / "line", sip_port=0))
-    info = await line.start()
-    try:
-        yield RunningLine(line, info)
-    finally:
-        await line.stop()
+    config = sample_file(folder / "livekit-sip.yaml", agent={"audio_path": "room"})
+    async with line_of(config, folder / "line") as line:
+        yield RunningLine(line, line.info())
 
 
 async def test_the_sample_conversation_is_the_same_in_the_room(room_line: RunningLine) -> None:

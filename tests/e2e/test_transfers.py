@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import pytest_asyncio
-import yaml
 
 from telephony.audio.detect import dominant_frequency
 from telephony.audio.frame import RATE
 from telephony.audio.level import dbfs, rms
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
 from tests.bridge.called_phone import CalledLeg, CalledPhone
 from tests.bridge.phone import Phone, PhoneCall, Tone
-from tests.e2e.timed import CONFIG
+from tests.e2e.sample import a_trunk_each, line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telephony.audio.frame import Samples
+    from telephony.line.line import Line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -109,28 +108,19 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     async with AsyncExitStack() as stack:
         operator = await stack.enter_async_context(CalledPhone())
         phone = await stack.enter_async_context(Phone())
-        line = Line(LineOptions(_config(folder, operator.address), folder / "data", sip_port=0))
-        await line.start()
-        stack.push_async_callback(line.stop)
+        config = _config(folder, operator.address)
+        line = await stack.enter_async_context(line_of(config, folder / "data"))
         yield Desk(line, operator, phone)
 
 
 def _config(folder: Path, operator: str) -> Path:
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    trunk, rule = content["sip_trunks"][0], content["routing"]["inbound_rules"][0]
-    content["sip_trunks"] = [{**trunk, "name": mode, "numbers": [NUMBERS[mode]]} for mode in NUMBERS]
-    content["routing"]["inbound_rules"] = [
-        {**rule, "name": mode, "trunks": [mode], "assistant": mode} for mode in NUMBERS
-    ]
-    content["assistants"] = {"directory": str(folder / "assistants"), "default": "cold"}
     (folder / "assistants").mkdir()
     for mode in NUMBERS:
         text = ASSISTANT.replace("NAME", mode).replace("MODE", mode)
         (folder / "assistants" / f"{mode}.yaml").write_text(text.replace("TARGET", f"sip:desk@{operator}"))
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    return config
+    assistants = {"directory": str(folder / "assistants"), "default": "cold"}
+    path = folder / "livekit-sip.yaml"
+    return sample_file(path, speech=SPEECH, assistants=assistants, **a_trunk_each(NUMBERS))
 
 
 def _hears(samples: Samples, hertz: int) -> bool:

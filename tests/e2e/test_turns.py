@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from bench.floor import resumed_ms, sounds, stopped_ms
 from telephony.audio.wav import read_wav
 from telephony.caller.engine import speech_engine
 from telephony.caller.run import run_script
 from telephony.caller.script_file import parse_script
-from telephony.line.line import Line, LineOptions
 from telephony.line.record import events_of
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from telephony.calls.events import Event
+    from telephony.line.line import Line
     from telephony.speech.client import SpeechClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 SPEECH: dict[str, Any] = {
     "stt": {"provider": "timed", "stt_final_ms": 200, "interim_ms": 250, "texts": ["yes", "uh huh", "stop"]},
     "llm": {"provider": "timed", "llm_ms": 50, "text": "This is a long answer without any question in it."},
@@ -54,17 +53,10 @@ async def line(
 ) -> AsyncIterator[Line]:
     """A line on each audio path, with a recogniser that tells words as they are spoken."""
     folder = tmp_path_factory.mktemp("turns")
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["agent"]["audio_path"] = {"direct": "auto"}.get(request.param, request.param)
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    started = Line(LineOptions(config, folder / "data", sip_port=0))
-    await started.start()
-    try:
+    agent = {"audio_path": {"direct": "auto"}.get(request.param, request.param)}
+    config = sample_file(folder / "livekit-sip.yaml", agent=agent, speech=SPEECH)
+    async with line_of(config, folder / "data") as started:
         yield started
-    finally:
-        await started.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

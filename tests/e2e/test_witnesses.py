@@ -11,7 +11,7 @@ import pytest
 from telephony.audio.tones import sine
 from telephony.audio.wav import read_wav, write_wav
 from telephony.speech.client import SpeechClient
-from tests.caller.witness import free_sip_port, program, require, says
+from tests.caller.witness import BARESIP, free_sip_port, program, require, says
 from tests.waiting import limit
 
 if TYPE_CHECKING:
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import RunningLine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-
-BARESIP = """\
-sip_listen 127.0.0.1:{port}
-net_interface 127.0.0.1
-module_path /usr/lib/baresip/modules
-module g711.so
-module aufile.so
-module sndfile.so
-module account.so
-module menu.so
-audio_source aufile,{folder}/played.wav
-audio_srate 8000-8000
-audio_channels 1-1
-snd_path {folder}
-"""
 
 SIPP_CALL = """<?xml version="1.0"?>
 <scenario name="a caller who listens for three seconds">

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from livekit import api
 
 from telephony.audio.level import dbfs
-from telephony.line.line import Line, LineInfo, LineOptions
+from telephony.calls.events import Event
 from telephony.line.record import events_of
+from tests.e2e.sample import line_of, sample_file
 from tests.waiting import limit, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from telephony.calls.events import Event
+    from telephony.line.line import Line, LineInfo
     from tests.bridge.phone import Phone, PhoneCall
 
-CONFIG = Path(__file__).parent.parent.parent / "config" / "livekit-sip.yaml"
 SPEECH = {
     "stt": {"provider": "timed", "stt_final_ms": 200},
     "llm": {"provider": "timed", "llm_ms": 50},
@@ -65,6 +65,15 @@ class TimedLine:
         """Everything that was spooled about a call."""
         return events_of(self.line.data.events, call.invite.call_id)
 
+    def events_in(self, room: str) -> list[Event]:
+        """Everything that was spooled about the call of a room."""
+        files = [
+            [Event.from_json(json.loads(line)) for line in file.read_text().splitlines()]
+            for file in self.line.data.events.glob("*.jsonl")
+        ]
+        calls = {event.call_id for events in files for event in events if event.data.get("room") == room}
+        return [event for events in files for event in events if event.call_id in calls]
+
     def jobs(self, call: PhoneCall) -> list[int]:
         """The processes of a call's jobs, in order."""
         return [int(event.data["pid"]) for event in self.events(call) if event.type == "agent.started"]
@@ -100,22 +109,12 @@ async def timed_line(folder: Path, audio_path: str, *, max_calls: int = 20) -> A
         folder: for everything it writes.
         audio_path: as agent.audio_path.
     """
-    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    content["speech"] = SPEECH
-    content["agent"].update(audio_path=audio_path, max_calls=max_calls, idle_processes=2)
-    config = folder / "livekit-sip.yaml"
-    config.write_text(yaml.safe_dump(content))
-    line = Line(LineOptions(config, folder / "data", sip_port=0))
-    info = await line.start()
-    watching = asyncio.create_task(line.watch())
-    try:
+    agent = {"audio_path": audio_path, "max_calls": max_calls, "idle_processes": 2}
+    config = sample_file(folder / "livekit-sip.yaml", agent=agent, speech=SPEECH)
+    async with line_of(config, folder / "data", watched=True) as line:
         # The first calls' jobs need clips to hand over.
         await until(lambda: len(list((line.data.root / "clips").glob("*.pcm"))) >= 2, timeout_s=30)
-        yield TimedLine(line, info, "room" if audio_path == "room" else "direct")
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await line.stop()
+        yield TimedLine(line, line.info(), "room" if audio_path == "room" else "direct")
 
 
 def is_heard(call: PhoneCall, since: int = 0) -> bool:

@@ -293,17 +293,23 @@ async def test_a_cancel_of_nothing_is_answered_481() -> None:
         assert peer.statuses() == [481]
 
 
+async def before_the_answer(line: Parties, method: str) -> Peer:
+    """Whoever has called and, while it rings, sends a request of this method in the early dialog."""
+    line.behaviour = line.ring
+    peer = line.network.peer(PEER, port=5070)
+    via = f"SIP/2.0/UDP {PEER}:5070;branch=z9hG4bK"
+    peer.send(request_bytes(via=via + "1"), (CALLEE, 5060))
+    await line.network.run(0.1)
+    tag = line.invites[0].local_tag
+    peer.send(request_bytes(method, via=via + "2", to_tag=tag, cseq=2), (CALLEE, 5060))
+    await line.network.run(0.1)
+    return peer
+
+
 async def test_a_bye_before_the_answer_is_a_cancel() -> None:
     """Section 15.1.2: BYE in the early dialog gets 200, the INVITE 487."""
     async with parties() as line:
-        line.behaviour = line.ring
-        peer = line.network.peer(PEER, port=5070)
-        via = f"SIP/2.0/UDP {PEER}:5070;branch=z9hG4bK"
-        peer.send(request_bytes(via=via + "1"), (CALLEE, 5060))
-        await line.network.run(0.1)
-        tag = line.invites[0].local_tag
-        peer.send(request_bytes("BYE", via=via + "2", to_tag=tag, cseq=2), (CALLEE, 5060))
-        await line.network.run(0.1)
+        peer = await before_the_answer(line, "BYE")
         assert peer.statuses()[:3] == [180, 200, 487]
         assert line.invites[0].cancelled.is_set()
 
@@ -311,14 +317,7 @@ async def test_a_bye_before_the_answer_is_a_cancel() -> None:
 async def test_an_update_before_the_answer_has_to_wait() -> None:
     """RFC 3311 section 5.2: 500 with Retry-After, not 481, which would end the caller's call."""
     async with parties() as line:
-        line.behaviour = line.ring
-        peer = line.network.peer(PEER, port=5070)
-        via = f"SIP/2.0/UDP {PEER}:5070;branch=z9hG4bK"
-        peer.send(request_bytes(via=via + "1"), (CALLEE, 5060))
-        await line.network.run(0.1)
-        tag = line.invites[0].local_tag
-        peer.send(request_bytes("UPDATE", via=via + "2", to_tag=tag, cseq=2), (CALLEE, 5060))
-        await line.network.run(0.1)
+        peer = await before_the_answer(line, "UPDATE")
         assert peer.statuses() == [180, 500]
         assert not line.invites[0].answered
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ async def engine(short_path: Path) -> AsyncIterator[FakeEngine]:
 @pytest.fixture(scope="session")
 def real_engine() -> Iterator[Path]:
     """The socket of a running engine with its real models."""
+    with running_engine() as socket:
+        yield socket
+
+
+@contextmanager
+def running_engine() -> Iterator[Path]:
+    """An engine as an operator would start it; its socket."""
     with tempfile.TemporaryDirectory(prefix="speech-") as folder:
         socket, ready = Path(folder) / "speech.sock", Path(folder) / "ready.json"
         process = start_engine(socket, ready)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from livekit import rtc
+from livekit.agents import Agent, RunContext, function_tool
 from livekit.agents.voice.io import AudioInput, AudioOutput, AudioOutputCapabilities
 
 from telephony.assistants.turns import FlowState, Pressed, Said, Step, ToolCall, ToolDone
@@ -53,6 +54,20 @@ class Bookings:
 
     def _end(self, state: FlowState) -> Step:
         return Step(replace(state, closed=True), "Goodbye.", ToolCall("end_call"))
+
+
+class Clinic(Agent):
+    """An agent with the tool that the conversation calls."""
+
+    def __init__(self) -> None:
+        super().__init__(instructions="unused")
+        self.booked: list[str] = []
+
+    @function_tool
+    async def book(self, context: RunContext[None], day: str) -> dict[str, str]:
+        """Book a day."""
+        self.booked.append(day)
+        return {"day": day}
 
 
 class Microphone(AudioInput):

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from livekit.agents import Agent, AgentSession, RunContext, TurnHandlingOptions, function_tool, llm
+from livekit.agents import AgentSession, TurnHandlingOptions, llm
 
 from telephony.speech.dialogue import keys_as_text
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.expectation import Expectation
-from tests.speech.conversation import Bookings
+from tests.speech.conversation import Bookings, Clinic
 
 if TYPE_CHECKING:
     from livekit.agents.voice.run_result import RunResult
@@ -93,20 +93,6 @@ async def test_a_guess_moves_nothing() -> None:
     assert expectation.hint == "Book an appointment."
     assert (await answer(model, history("I want to cook"))).text == "Sorry?"
     assert model.state_after(history("I want to book")).at == "day"
-
-
-class Clinic(Agent):
-    """An agent with the tool that the conversation calls."""
-
-    def __init__(self) -> None:
-        super().__init__(instructions="unused")
-        self.booked: list[str] = []
-
-    @function_tool
-    async def book(self, context: RunContext[None], day: str) -> dict[str, str]:
-        """Book a day."""
-        self.booked.append(day)
-        return {"day": day}
 
 
 async def test_a_session_is_led_through_its_turns() -> None:

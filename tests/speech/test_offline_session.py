@@ -6,33 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from livekit.agents import Agent, AgentSession, RunContext, TurnHandlingOptions, function_tool
+from livekit.agents import AgentSession, TurnHandlingOptions
 
 from telephony.speech.client import SpeechClient
 from telephony.speech.dialogue_llm import DialogueLlm
 from telephony.speech.providers import build
 from telephony.speech.settings import SpeechSettings
-from tests.speech.conversation import Bookings, Loudspeaker, Microphone
+from tests.speech.conversation import Bookings, Clinic, Loudspeaker, Microphone
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.component
-
-
-class Clinic(Agent):
-    """Books what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(instructions="unused")
-        self.booked: list[str] = []
-
-    @function_tool
-    async def book(self, context: RunContext[None], day: str) -> dict[str, str]:
-        """Book a day."""
-        self.booked.append(day)
-        return {"day": day}
 
 
 async def test_a_caller_is_understood_and_answered(real_engine: Path) -> None:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from aiohttp import web
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aiohttp.web_response import StreamResponse
+
+    from telephony.audio.frame import Samples
 
 Fault = Literal["refuse", "error", "hang", "mute", "cut", "slow", "malformed", "limited"]
 """``refuse``: the connection is dropped; ``error``: status 500; ``hang``: no first byte; ``mute``: the answer
@@ -47,6 +51,20 @@ def drop(request: web.Request) -> None:
 async def nothing() -> None:
     """Keep the client waiting."""
     await asyncio.sleep(_FOR_EVER_S)
+
+
+async def send_sound(
+    response: StreamResponse, request: web.Request, pieces: AsyncIterator[Samples], fault: Fault | None
+) -> None:
+    """Send 16 bit samples as they come; where the answer is to be cut, half of the first piece."""
+    async for piece in pieces:
+        sound = piece.astype("<i2").tobytes()
+        if fault == "cut":
+            await response.write(sound[: len(sound) // 4 * 2])
+            await abort(response, request)
+            return
+        await response.write(sound)
+    await response.write_eof()
 
 
 async def abort(response: StreamResponse, request: web.Request) -> None:

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from telephony.speech.simulators.cartesia import tone
 from telephony.speech.simulators.deepgram import scripted as hearing
-from telephony.speech.simulators.faults import SLOW_S, Fault, abort, before, nothing
+from telephony.speech.simulators.faults import SLOW_S, Fault, abort, before, nothing, send_sound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -168,14 +168,7 @@ class OpenAiSimulator:
         await asyncio.sleep(SLOW_S if self.fault == "slow" else self.delay_s)
         if self.fault == "mute":
             await nothing()
-        async for piece in self.speak(asked["input"], SPEECH_RATE):
-            sound = piece.astype("<i2").tobytes()
-            if self.fault == "cut":
-                await response.write(sound[: len(sound) // 4 * 2])
-                await abort(response, request)
-                return response
-            await response.write(sound)
-        await response.write_eof()
+        await send_sound(response, request, self.speak(asked["input"], SPEECH_RATE), self.fault)
         return response
 
     def _check_model(self, model: str) -> None:

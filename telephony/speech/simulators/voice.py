@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from telephony.speech.simulators.cartesia import tone
-from telephony.speech.simulators.faults import SLOW_S, Fault, abort, before, drop, nothing
+from telephony.speech.simulators.faults import SLOW_S, Fault, before, drop, nothing, send_sound
 
 if TYPE_CHECKING:
     from telephony.speech.simulators.cartesia import Speak
@@ -46,14 +46,7 @@ class VoiceSimulator:
         response = web.StreamResponse(headers={"Content-Type": kind})
         await response.prepare(request)
         await self._pause()
-        async for piece in self.speak(asked["text"], asked["sample_rate"]):
-            sound = piece.astype("<i2").tobytes()
-            if self.fault == "cut":
-                await response.write(sound[: len(sound) // 4 * 2])
-                await abort(response, request)
-                return response
-            await response.write(sound)
-        await response.write_eof()
+        await send_sound(response, request, self.speak(asked["text"], asked["sample_rate"]), self.fault)
         return response
 
     async def _over_socket(self, request: web.Request) -> web.WebSocketResponse:
