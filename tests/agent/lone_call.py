@@ -1,4 +1,4 @@
-"""A call without a session: its end and the watch on its room are real, what they drive notes what is done."""
+"""A call without a session: its end and the watch on its room are real; what they drive takes notes."""
 
 from __future__ import annotations
 
