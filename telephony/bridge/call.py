@@ -7,50 +7,39 @@ everything within its bounds: the phone is told first, the room left next, the p
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from telephony.bridge import attributes, ending
+from telephony.bridge.call_dialog import CallDialog
+from telephony.bridge.call_keys import CallKeys
 from telephony.bridge.call_quality import CallQuality
 from telephony.bridge.caller_hold import CallerHold
-from telephony.bridge.caller_identity import told_headers
 from telephony.bridge.direct_media import DirectMedia
-from telephony.bridge.hold_music import HoldMusic
-from telephony.bridge.limits import CallLimits
 from telephony.bridge.media import MediaLeg
-from telephony.bridge.pin_sounds import PinSounds
-from telephony.bridge.rejoin import Rejoin
-from telephony.bridge.renegotiation import Renegotiation
 from telephony.bridge.room import CallerInRoom
 from telephony.bridge.room_media import RoomMedia
-from telephony.bridge.session_keeping import SessionKeeper
+from telephony.bridge.server_loss import ServerLoss
 from telephony.bridge.watch import CallWatch, Limits
 from telephony.calls.job_attributes import AUDIO_PATH
-from telephony.errors import RtpError
 from telephony.logs import get_logger
 from telephony.sip.outcome import Outcome
-from telephony.sip.session_timer import EXPIRED_REASON, allows_update
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from livekit import rtc
 
     from telephony.bridge.agreement import MediaAgreement
-    from telephony.bridge.config import BridgeConfig
+    from telephony.bridge.call_services import CallServices
     from telephony.bridge.direct_line import DirectLine
     from telephony.bridge.ending import Ending
-    from telephony.bridge.io_service import Dispatch, IoService
-    from telephony.bridge.livekit_rooms import LiveKitRooms
+    from telephony.bridge.io_service import Dispatch
     from telephony.bridge.media import CallMedia
     from telephony.bridge.people import People
     from telephony.bridge.record import CallRecord
-    from telephony.clock import Clock
-    from telephony.dispatch.client import DispatchClient
-    from telephony.recording.recorder import Recorder, StereoRecording
-    from telephony.rtp.ports import PortPool
+    from telephony.recording.recorder import StereoRecording
     from telephony.rtp.session import RtpSession
-    from telephony.rtp.thread import MediaThread
     from telephony.sip.incoming import IncomingRequest
     from telephony.sip.session import DialogSession
     from telephony.sip.session_timer import Terms
@@ -60,28 +49,11 @@ log = get_logger(__name__)
 FIRST_PACKET_S = 1.0
 """How long the phone's first RTP packet is waited for before the call counts as active."""
 
-_KEYS_WAITING = 64
+MAX_CONVERSATION_S = 48 * 3600.0
+
 _BYE_WAIT_S = 5.0
 _LAST_STATUS_S = 0.3
 _OTHERS_FIRST_S = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class CallServices:
-    """What calls use of their process."""
-
-    config: BridgeConfig
-    clock: Clock
-    media: MediaThread
-    ports: PortPool
-    io: IoService
-    rooms: LiveKitRooms
-    dispatcher: DispatchClient | None = None
-    """Of this machine; None where every call goes through the room."""
-    recorder: Recorder | None = None
-    limits: CallLimits = field(default_factory=CallLimits)
-    pin_sounds: PinSounds = field(default_factory=PinSounds.load)
-    hold_music: HoldMusic = field(default_factory=HoldMusic.load)
 
 
 class Call:
@@ -107,6 +79,8 @@ class Call:
         self.handed_over = False
         self.caller = CallerInRoom()
         self._hold = CallerHold(self)
+        self._digits = CallKeys(self)
+        self._dialog = CallDialog(self, self._held)
         self.joined = asyncio.Event()
         """Set once the caller is in the room."""
         self.direct: DirectLine | None = None
@@ -117,19 +91,14 @@ class Call:
         self.session: DialogSession | None = None
         self.bye_headers: dict[str, str] = {}
         """The trunk's ``attributes_to_headers``, for our BYE."""
-        self._asked_headers: dict[str, str] = {}
         self._leg: MediaLeg | None = None
         self._recording: StereoRecording | None = None
         self._quality = CallQuality()
         self._watch: CallWatch | None = None
         self.place: Dispatch | None = None
         """Where the caller is, and as whom; set before joining."""
-        self._rejoin: Rejoin | None = None
-        self._keeper: SessionKeeper | None = None
-        self._renegotiation: Renegotiation | None = None
+        self._loss: ServerLoss | None = None
         self._first_packet = asyncio.Event()
-        self._keys_up: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
-        self._keys_down: asyncio.Queue[str] = asyncio.Queue(_KEYS_WAITING)
         self._workers: list[asyncio.Task[None]] = []
 
     def _room_media(self) -> RoomMedia:
@@ -143,11 +112,11 @@ class Call:
 
         self.caller.on_track = track_came
         self.caller.on_people = self._people_changed
-        self.caller.on_digit = lambda digit: _put(self._keys_down, digit)
+        self.caller.on_digit = self._digits.asked
         self.caller.on_trouble = self._server_trouble
         self.caller.on_closed = lambda reason: self.end(ending.by_room(reason))
         self.caller.on_end_call = self._hang_up
-        self.caller.remote_headers = self._remote_headers
+        self.caller.remote_headers = self._dialog.remote_headers
         self.caller.on_attributes = self._attributes_changed
         return media
 
@@ -156,7 +125,7 @@ class Call:
         self.direct = direct
         media = self.media = DirectMedia(direct.link, self.caller, self._room_audio, self.services.media)
         to_owner = self.services.media.to_owner
-        direct.link.on_keys = to_owner(lambda keys: _put(self._keys_down, keys))
+        direct.link.on_keys = to_owner(self._digits.asked)
         direct.link.on_hang_up = to_owner(lambda: self.end(ending.AGENT_HUNG_UP))
         direct.link.on_room_wanted = to_owner(media.to_room)
         direct.on_ending = self.end
@@ -188,17 +157,15 @@ class Call:
         self.rtp, self.agreement = rtp, agreement
         to_owner = self.services.media.to_owner
         rtp.on_first_packet = to_owner(self._first_packet.set)
-        rtp.on_digit = to_owner(self._key_pressed)
+        rtp.on_digit = to_owner(self._digits.pressed)
         self._quality.follow(rtp)
 
     def answered(self, session: DialogSession, tasks: asyncio.TaskGroup, terms: Terms | None = None) -> None:
         """There is a dialog with the phone; ``connect`` may follow later, after a PIN."""
         self.session = session
-        session.on_request = self._in_dialog
-        session.on_ack_timeout = lambda: self.end(ending.NOT_ACKNOWLEDGED)
-        self._keep(session, terms)
+        self._dialog.begin(session, terms)
         self.record.mark("answered")
-        self._workers.append(tasks.create_task(self._watch_dialog(session)))
+        self._workers.append(tasks.create_task(self._dialog.watch(session)))
 
     def connect(
         self, session: DialogSession, limits: Limits, tasks: asyncio.TaskGroup, terms: Terms | None = None
@@ -223,39 +190,16 @@ class Call:
             on_ending=self._ended_by_watch,
         )
         self._watch.start(self._with_agent(self.caller.people()))
-        self._come_back_when_lost(self._watch)
+        self._loss = ServerLoss(self, self._watch, lambda: self._with_agent(self.caller.people()))
+        if self.caller.troubled:
+            self._server_trouble(True)
         self._held(self.agreement is not None and self.agreement.is_held)
         self._hold.follow()
         self._workers += [
             tasks.create_task(self._become_active()),
             tasks.create_task(self._quality.tell(self.caller)),
-            tasks.create_task(_work_through(self._keys_up, self._key_from_phone)),
-            tasks.create_task(_work_through(self._keys_down, self._key_from_room)),
+            *self._digits.start(tasks),
         ]
-
-    def _keep(self, session: DialogSession, terms: Terms | None) -> None:
-        agreement, peer = self.agreement, session.response or session.invite
-        assert agreement is not None, "media is opened before a call is connected"
-        self._keeper = SessionKeeper(
-            self.services.clock,
-            session,
-            agreement,
-            by_update=peer is not None and allows_update(peer),
-            on_expired=self._session_expired,
-        )
-        self._keeper.follow(terms)
-        self._renegotiation = Renegotiation(
-            self.record.call_id,
-            session,
-            agreement,
-            self._keeper,
-            on_held=self._held,
-            on_unusable=lambda: self.end(ending.NO_MEDIA_AGREED),
-        )
-
-    def _session_expired(self) -> None:
-        self._asked_headers = dict([EXPIRED_REASON])
-        self.end(ending.SESSION_EXPIRED)
 
     def _held(self, is_held: bool) -> None:
         if self.agreement is not None and self.agreement.is_agreed:
@@ -281,8 +225,7 @@ class Call:
         self._hold.close()
         if self._watch is not None:
             self._watch.close()
-        if self._keeper is not None:
-            self._keeper.close()
+        self._dialog.close()
         if self.direct is not None:
             self.direct.close(self.over.value.name if self.over.value is not None else "refused")
         if self._leg is not None:
@@ -290,11 +233,13 @@ class Call:
         for worker in self._workers:
             worker.cancel()
         # Their values are gone with the room, which may be gone before the task begins.
-        headers = attributes.attribute_headers(self.caller.attributes, self.bye_headers, self._asked_headers)
-        bye = asyncio.create_task(self._say_bye(headers)) if says_bye else None
+        headers = attributes.attribute_headers(
+            self.caller.attributes, self.bye_headers, self._dialog.asked_headers
+        )
+        bye = asyncio.create_task(self._dialog.say_bye(headers)) if says_bye else None
         try:
-            if self._rejoin is not None:
-                await self._rejoin.close()
+            if self._loss is not None:
+                await self._loss.close()
             if self.session is not None:
                 # Two changes shortly after another can leave the SDK waiting; nobody should stay for that.
                 last = {**self._quality.attributes(), attributes.CALL_STATUS: "hangup"}
@@ -374,16 +319,8 @@ class Call:
             media.to_room()
 
     def _hang_up(self, headers: dict[str, str]) -> None:
-        self._asked_headers = headers
+        self._dialog.asked_headers = headers
         self.end(ending.AGENT_HUNG_UP)
-
-    def _remote_headers(self) -> list[tuple[str, str]]:
-        session = self.session
-        if session is None:
-            return []
-        if session.response is not None:
-            return list(session.response.headers)
-        return told_headers(session.invite) if session.invite is not None else []
 
     def _people_changed(self, people: People) -> None:
         if isinstance(self.media, DirectMedia):
@@ -394,55 +331,21 @@ class Call:
         elif self.on_people is not None:
             self.on_people(people)
 
-    def _come_back_when_lost(self, watch: CallWatch) -> None:
-        assert self.place is not None, "known before the answer"
-        rejoin = self._rejoin = Rejoin(self.caller, self.services.rooms, self.place, lambda: self.media)
-        rejoin.on_seen = watch.server_seen
-        rejoin.on_back = lambda: self._back_in_room(watch)
-        self.caller.comes_back = True
-        if self.caller.troubled:
-            self._server_trouble(True)
-
-    def _back_in_room(self, watch: CallWatch) -> None:
-        self.joined.set()
-        watch.server_back(self._with_agent(self.caller.people()))
-
     def join_later(self, attributes: dict[str, str]) -> bool:
         """The room could not be joined: try as after a loss; whether the call is up, so that it can wait."""
-        if self._watch is None or self._rejoin is None:
+        if self._loss is None:
             return False
-        self._watch.server_lost()
-        self._rejoin.lost(attributes)
+        self._loss.lost(attributes)
         return True
 
     def _server_trouble(self, is_mending: bool) -> None:
         log.warning("livekit_lost" if is_mending else "livekit_back", call_id=self.record.call_id)
-        if self._watch is None or self._rejoin is None:
+        if self._loss is None:
             return
         if is_mending:
-            self._watch.server_lost()
-            self._rejoin.lost()
+            self._loss.lost()
         else:
-            self._rejoin.mended()
-            self._watch.server_back(self._with_agent(self.caller.people()))
-
-    # What the phone says
-
-    def _in_dialog(self, incoming: IncomingRequest) -> None:
-        if incoming.method == "BYE":
-            self.end(ending.CALLER_HUNG_UP)
-        elif incoming.method in ("INVITE", "UPDATE") and self._renegotiation is not None:
-            self._renegotiation.take(incoming)
-        elif incoming.method == "OPTIONS":
-            incoming.respond(200)
-        elif incoming.method == "NOTIFY" and self.on_notify is not None:
-            self.on_notify(incoming)
-        else:
-            incoming.respond(405)
-
-    async def _watch_dialog(self, session: DialogSession) -> None:
-        await session.ended.wait()
-        self.end(ending.CALLER_HUNG_UP if session.ended_by == "remote" else ending.CALLER_VANISHED)
+            self._loss.mended()
 
     async def _become_active(self) -> None:
         """Tell the room that the phone is there: at its first packet, or after a second without one."""
@@ -456,43 +359,3 @@ class Call:
         await self.joined.wait()
         await self.caller.set_attributes({attributes.CALL_STATUS: "active"})
         self.record.mark("active")
-
-    def _key_pressed(self, digit: str) -> None:
-        if self.on_secret_key is not None:
-            self.on_secret_key(digit)
-        else:
-            _put(self._keys_up, digit)
-
-    async def _key_from_phone(self, digit: str) -> None:
-        if self.direct is not None:
-            self.services.media.post(self.direct.link.press, digit)
-        await self.caller.publish_digit(digit)
-
-    async def _key_from_room(self, digit: str) -> None:
-        if self.rtp is None:
-            return
-        try:
-            await self.rtp.send_digits(digit)
-        except RtpError as error:
-            log.warning("digit_not_sent", call_id=self.record.call_id, reason=str(error))
-
-    async def _say_bye(self, headers: list[tuple[str, str]]) -> None:
-        if self.session is None or self.session.ended.is_set():
-            return
-        await self.session.bye(headers)
-
-
-MAX_CONVERSATION_S = 48 * 3600.0
-
-
-def _put(queue: asyncio.Queue[str], digit: str) -> None:
-    if queue.full():
-        # More keys than a person can press: whoever sends them loses the rest.
-        log.warning("digit_dropped", waiting=queue.qsize())
-        return
-    queue.put_nowait(digit)
-
-
-async def _work_through(queue: asyncio.Queue[str], handle: Callable[[str], Awaitable[None]]) -> None:
-    while True:
-        await handle(await queue.get())

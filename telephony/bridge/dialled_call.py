@@ -23,7 +23,7 @@ from telephony.logs import get_logger
 
 if TYPE_CHECKING:
     from telephony.audio.frame import Samples
-    from telephony.bridge.call import CallServices
+    from telephony.bridge.call_services import CallServices
     from telephony.bridge.ending import Ending
     from telephony.bridge.people import People
     from telephony.bridge.record import CallRecord

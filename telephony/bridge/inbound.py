@@ -36,7 +36,7 @@ from telephony.sip.session import DialogSession
 from telephony.sip.session_timer import TooBrief
 
 if TYPE_CHECKING:
-    from telephony.bridge.call import CallServices
+    from telephony.bridge.call_services import CallServices
     from telephony.bridge.io_service import Dispatch
     from telephony.bridge.record import CallRecord
     from telephony.bridge.trunk_auth import TrunkAuth

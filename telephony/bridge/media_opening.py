@@ -10,7 +10,8 @@ from telephony.rtp.session import RtpSession
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from telephony.bridge.call import Call, CallServices
+    from telephony.bridge.call import Call
+    from telephony.bridge.call_services import CallServices
 
 
 def codecs_for(services: CallServices, listed: Sequence[str]) -> list[str]:

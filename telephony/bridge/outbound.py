@@ -32,7 +32,8 @@ from telephony.sip.outcome import Outcome
 from telephony.sip.outgoing import OutgoingInviteRequest
 
 if TYPE_CHECKING:
-    from telephony.bridge.call import Call, CallServices
+    from telephony.bridge.call import Call
+    from telephony.bridge.call_services import CallServices
     from telephony.bridge.ending import Ending
     from telephony.bridge.outbound_failure import DialFailure
     from telephony.bridge.outbound_order import DialOrder

@@ -17,7 +17,7 @@ from livekit import rtc
 from telephony.bridge import refusal
 from telephony.bridge.allowance import Allowance
 from telephony.bridge.bus import RedisBus
-from telephony.bridge.call import CallServices
+from telephony.bridge.call_services import CallServices
 from telephony.bridge.ending import Ending
 from telephony.bridge.health import HealthServer
 from telephony.bridge.hold_music import HoldMusic

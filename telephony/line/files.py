@@ -18,22 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provisioning.config import LineConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Who listens where; ``livekit_rtc_udp`` carries all media between room participants."""
-
-    redis: int
-    livekit: int
-    livekit_rtc_tcp: int
-    livekit_rtc_udp: int
-    worker: int
-    dispatch: int
-    sip: int
-    bridge_health: int
-    api: int = 0
-    """0: there is none."""
+    from telephony.line.ports import Ports
 
 
 def livekit_server(ports: Ports, *, redis: str, api_key: str, api_secret: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from telephony.line.files import Ports, livekit_server, livekit_sip
+from telephony.line.files import livekit_server, livekit_sip
+from telephony.line.ports import Ports
 
 pytestmark = pytest.mark.pure
 
