@@ -13,7 +13,6 @@ from bench.interruptions.network import through
 from bench.interruptions.recogniser import misheard
 from bench.interruptions.sounds import COUGHS, NOISES, sound
 from bench.interruptions.trial import interrupt
-from bench.speech_corpus.scoring import distance
 from bench.virtual_time import run_virtually
 
 pytestmark = pytest.mark.component

@@ -10,7 +10,8 @@ import pytest
 from telephony.caller.script_file import load_script
 from telephony.workshop.calling import line_for
 from telephony.workshop.place import find
-from tests.e2e.conftest import CONFIG, what_went_wrong
+from tests.e2e.conftest import what_went_wrong
+from tests.e2e.sample import CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
