@@ -11,7 +11,7 @@ from telephony.assistants.loader import read_assistant
 from telephony.errors import ConfigError
 from telephony.workshop.calling import line_for, write_line
 from telephony.workshop.place import find
-from tests.e2e.conftest import CONFIG
+from tests.e2e.sample import CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
