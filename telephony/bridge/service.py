@@ -95,7 +95,7 @@ class BridgeService:
         accounts = [section.to_account() for section in config.sip_registrations]
         self._registrations = Registrations(accounts, self._endpoint, self._clock)
         self._numbers = {one.username: one.number for one in accounts if one.number}
-        self._media = MediaThread()
+        self._media = MediaThread(realtime=True)
         self._recent = RecentInvites(self._clock)
         self._trunk_auth = TrunkAuth(self._clock)
         self._allowance = Allowance(self._clock, burst=REFUSALS_BURST, per_s=REFUSALS_PER_S)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import threading
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -28,6 +29,9 @@ SWITCH_INTERVAL_S = 0.0005
 """For ``sys.setswitchinterval`` of a process with this thread: how long another one may go on running Python
 after a packet has come. The interpreter's own 5 ms are a quarter of a packet."""
 
+_REALTIME = 1
+"""The lowest of the system's real-time priorities: before all that has none."""
+
 _START_S = 10.0
 _STOP_S = 2.0
 
@@ -38,12 +42,16 @@ R = TypeVar("R")
 class MediaThread:
     """One thread; ``start`` it from the loop that owns it.
 
+    Args:
+        realtime: ask the system to run it before all else as soon as it has something to do.
+
     Attributes:
         clock: the tick; add to it and remove from it on the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, realtime: bool = False) -> None:
         self.clock = MediaClock()
+        self._realtime = realtime
         self._loop: asyncio.AbstractEventLoop | None = None
         self._owner: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -126,8 +134,18 @@ class MediaThread:
             loop.close()
 
     def _begin(self) -> None:
+        if self._realtime:
+            _ask_for_realtime()
         self.clock.start()
         self._running.set()
+
+
+def _ask_for_realtime() -> None:
+    """Schedule this thread before the others, in turns with its like; no child inherits it."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_REALTIME))
+    except (OSError, AttributeError) as error:
+        log.info("realtime_not_granted", reason=str(error))
 
 
 def _resolve(done: asyncio.Future[R], result: R) -> None:

@@ -60,6 +60,8 @@ network that cannot reach somebody offers a mailbox."""
 
 _SURE_BEEP_S = 0.3
 _SOON_S = 2.5
+_DIALOGUE_S = 1.5
+"""Somebody who is talked to is silent for so long in between."""
 _MORE_S = 0.9
 """Silence after a greeting of which the words so far do not say all."""
 _LONG_S = 3.0
@@ -99,8 +101,9 @@ def revise(evidence: Evidence, before: Decision, since_s: float) -> Decision | N
     beep = evidence.beep
     if beep is None:
         return None
-    # Later, shorter ones mark a call that is recorded, or another call that waits.
-    if beep.length_s < _SURE_BEEP_S and since_s > _SOON_S:
+    # Later, shorter ones mark a call that is recorded, or another call that waits; not after a monologue.
+    talked_on = evidence.greeting_s >= _LONG_S and max(evidence.pauses_s, default=0.0) < _DIALOGUE_S
+    if beep.length_s < _SURE_BEEP_S and since_s > _SOON_S and not talked_on:
         return None
     return Decision(AnsweredBy.VOICEMAIL, 0.85, "a beep")
 

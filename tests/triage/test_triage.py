@@ -100,6 +100,17 @@ def test_a_beep_is_a_mailbox(
     assert triage.beep_is_last
 
 
+@pytest.mark.parametrize(("pause_s", "mailbox"), [(1.0, True), (4.0, False)])
+def test_a_short_late_beep_is_a_mailbox_after_a_monologue_alone(pause_s: float, mailbox: bool) -> None:
+    """Somebody who listens in between has a call that is recorded, or another one waiting."""
+    line = Line().quiet(0.3).say("I'm not here.", seconds=1.5).quiet(pause_s)
+    line.say("Leave your name and I will call.", seconds=3.0).quiet(0.5).tone(1400, 0.25).quiet(1)
+    triage, _ = listen(line, reads=False)
+    assert triage.decision is not None
+    assert triage.decision.answered_by is AnsweredBy.HUMAN
+    assert (triage.revised is not None) is mailbox
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
