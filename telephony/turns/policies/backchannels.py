@@ -20,9 +20,6 @@ _FEW = 2
 _BRIEF_S = 0.6
 """Sound; a short word that takes longer is another that was misheard, and may be a stop."""
 
-_LETTER_S = 0.045
-"""Nobody speaks faster: who is heard for less time than the letters of a word take has said another one."""
-
 _SHORT_WORD = 4
 """Letters; a longer word carries a message."""
 
@@ -37,8 +34,7 @@ class Backchannels:
     three words one that is a letter off is taken for the backchannel it sounds like, most of a phrase for the
     whole, and beside a backchannel small words, or one short word, are no message; nor is a word of no weight
     within a phrase, nor the beginning or the end of one by itself, nor one or two short words on no list,
-    briefly said, nor longer ones in less time than they can be said in. None of that holds for words that say
-    much, or sound like a stop.
+    briefly said. None of that holds for words that say much, or sound like a stop.
 
     Args:
         settle_s: that moment.
@@ -108,11 +104,7 @@ class Backchannels:
             return evidence.final
         if evidence.sound_s > _BRIEF_S or not (evidence.final or evidence.silence_s >= self._settle_s):
             return False
-        if len(words) > _FEW:
-            return False
-        if sum(map(len, words)) * _LETTER_S > evidence.sound_s:
-            return not any(alike(word, each, 3) for word in words for each in self._stop)
-        return all(word in self._light or self._is_slip((word,)) for word in words)
+        return len(words) <= _FEW and all(word in self._light or self._is_slip((word,)) for word in words)
 
     def _weightless_at(self, words: Words) -> list[int]:
         """Where a word stands that may have been added to a phrase."""
