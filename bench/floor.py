@@ -91,7 +91,7 @@ def resumed_ms(agent: NDArray[np.bool_], caller: NDArray[np.bool_], onset_s: flo
 
 def _config(folder: Path, path: str) -> Path:
     agent = {"audio_path": {"direct": "auto"}.get(path, path)}
-    return sample_file(folder / f"{path}.yaml", agent=agent, speech=SPEECH)
+    return sample_file(folder / f"{path}.yaml", agent=agent, warm=None, speech=SPEECH)
 
 
 async def _converse(

@@ -139,6 +139,7 @@ def _config(folder: Path, path: str) -> Path:
     voice = {"provider": "timed", "tts_ms": 50, "sound": "clip", "clip": str(folder / "answer.wav")}
     return sample_file(
         folder / "livekit-sip.yaml",
+        warm=None,
         agent={"max_calls": 50, "audio_path": path},
         speech={**SPEECH, "tts": voice},
         recording={"enabled": True, "format": "ogg"},

@@ -260,6 +260,7 @@ def _is_ours(process: psutil.Process, name: str) -> bool:
 def _config(folder: Path, options: Any) -> Path:
     return sample_file(
         folder / "livekit-sip.yaml",
+        warm=None,
         agent={"max_calls": 4 * options.calls, "audio_path": options.path},
         speech={**SPEECH, "tts": {"provider": "timed", "tts_ms": 50, "duration_s": 2.0}},
         recording={"enabled": True, "format": "ogg"},

@@ -98,7 +98,7 @@ class TimedLine:
         self.name = "stock" if stock else path
         self.marks = folder / f"marks-{self.name}.jsonl"
         changed = {"max_calls": 50, "audio_path": path, **(agent or {})}
-        config = sample_file(folder / f"{self.name}.yaml", agent=changed, speech=speech or SPEECH)
+        config = sample_file(folder / f"{self.name}.yaml", agent=changed, warm=None, speech=speech or SPEECH)
         options = LineOptions(config, folder / self.name, sip_port=0, bridge=bridge)
         self.line = StockLine(options) if stock else Line(options)
         self._interruption_s = interruption_s

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import selectors
 import shutil
 import subprocess
@@ -34,6 +35,14 @@ LEVEL_DBFS = -21.0
 _FESTVOX_RU = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 _LOADED = "(voice_msu_ru_nsh_clunits)"
 _DONE = "trunkline-done"
+_SAID_AS = str.maketrans(
+    {"№": " номер ", "%": " процентов ", "&": " и ", "+": " плюс ", "—": " , ", "–": " , "}
+)
+_SILENT = re.compile(r"[^0-9A-Za-zА-Яа-яЁё.,!?;:\-\s]")
+_PAUSES = ".,!?;:"
+_PAUSE = re.compile(r"[.,!?;:]+")
+_MARKS = _PAUSES + "-"
+_REPEATED = re.compile(r"([.,!?;:\-])[.,!?;:\-]+")
 _LOAD_S = 60.0
 _SPEAK_S = 20.0
 _PACE_WPM = 150
@@ -74,8 +83,11 @@ class FestivalVoice:
         assert self._folder is not None
         file = Path(self._folder.name) / "said.wav"
         file.unlink(missing_ok=True)
+        said = sayable(text)
+        if not said:
+            return np.zeros(0, np.int16)
         try:
-            self._ask(f'(utt.save.wave (utt.synth (Utterance Text "{_quoted(text)}")) "{file}" (quote riff))')
+            self._ask(f'(utt.save.wave (utt.synth (Utterance Text "{said}")) "{file}" (quote riff))')
         except SpeechError:
             self.close()
             raise
@@ -172,10 +184,23 @@ def russian_voice(wanted: str = "auto") -> FestivalVoice | EspeakVoice:
         ) from error
 
 
-def _quoted(text: str) -> str:
-    """A text within a Scheme string, on one line."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    return plain.replace("\\", " ").replace('"', " ")
+def sayable(text: str) -> str:
+    """A text as festival's voice can say it, on one line, without anything that means something to Scheme.
+
+    The voice never comes back from a mark that stands by itself, or within a word or a number, or that it has
+    no name for: "10:30", quotation marks, dashes, a full stop after a space. Marks that are words are spelled
+    out, the others left out.
+    """
+    plain = _REPEATED.sub(r"\1", _SILENT.sub(" ", text.translate(_SAID_AS)))
+    words: list[str] = []
+    for token in plain.split():
+        word = _PAUSE.sub(" ", token.strip(_MARKS))
+        pause = next((mark for mark in token[len(token.rstrip(_MARKS)) :] if mark in _PAUSES), "")
+        if word:
+            words.append(word + pause)
+        elif words and pause and words[-1][-1] not in _PAUSES:
+            words[-1] += pause
+    return " ".join(words)
 
 
 def _answered(process: subprocess.Popen[bytes], command: str, within_s: float) -> None:

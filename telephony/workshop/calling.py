@@ -143,6 +143,9 @@ def write_line(place: Place, assistant: Assistant, folder: Path, root: str) -> P
     assistants = folder / "assistants"
     assistants.mkdir()
     tried = pointed_at(assistant, root).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    for datum in tried.get("data", {}).values():
+        # Nobody brings the call's data along, so the file's examples stand for it, as in a trial by text.
+        datum["default"] = datum.get("example") or datum.get("default")
     written = yaml.safe_dump(tried, allow_unicode=True, sort_keys=False)
     (assistants / place.path.name).write_text(written, encoding="utf-8")
     tree = (
@@ -160,6 +163,8 @@ def write_line(place: Place, assistant: Assistant, folder: Path, root: str) -> P
         **tree,
         "assistants": {**(tree.get("assistants") or {}), **own, **networks},
         "routing": {**tree["routing"], "inbound_rules": rules},
+        # There is one call at a time: more processes that wait for theirs only take the processors from it.
+        "agent": {**(tree.get("agent") or {}), "idle_processes": 1},
         "speech": speech,
     }
     path = folder / "line.yaml"

@@ -42,6 +42,11 @@ async def received(other: socket.socket, count: int) -> list[bytes]:
 async def test_a_packet_read_late_is_known_to_have_waited() -> None:
     """A caller that was busy does not take its own delay for the line's."""
     with two_sockets(ImpairmentSettings()) as (ours, other):
+        # The kernel begins to stamp packets a moment after it was asked to.
+        while ours.waited_s < 0.01:
+            other.sendto(b"first", ours.getsockname())
+            time.sleep(0.02)  # noqa: ASYNC251
+            ours.recvfrom(100)
         other.sendto(b"early", ours.getsockname())
         time.sleep(0.2)  # noqa: ASYNC251 - a loop that is blocked is what this is about
         other.sendto(b"now", ours.getsockname())

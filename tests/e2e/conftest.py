@@ -13,7 +13,7 @@ from telephony.caller.run import run_script
 from telephony.caller.script_file import load_script
 from telephony.line.record import events_of, recorded_outcome
 from telephony.speech.client import SpeechClient
-from tests.e2e.sample import CONFIG, line_of
+from tests.e2e.sample import line_of, sample_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,5 +85,6 @@ def what_went_wrong(report: CallReport) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningLine]:
     """The sample line on free ports."""
-    async with line_of(CONFIG, tmp_path_factory.mktemp("line")) as started:
+    folder = tmp_path_factory.mktemp("line")
+    async with line_of(sample_file(folder / "livekit-sip.yaml"), folder / "data") as started:
         yield RunningLine(started, started.info())

@@ -54,13 +54,10 @@ def written(
     folder: Path, trunks: list[dict[str, Any]], *, speech: Mapping[str, Any] | None, max_calls: int = 40
 ) -> Path:
     """The sample file with trunks to call out through; ``speech`` None leaves the sample's offline speech."""
-    return sample_file(
-        folder / "livekit-sip.yaml",
-        agent={"max_calls": max_calls},
-        sip_trunks=sample()["sip_trunks"] + trunks,
-        outbound=OUTBOUND,
-        **({} if speech is None else {"speech": dict(speech)}),
-    )
+    sections: dict[str, Any] = {"sip_trunks": sample()["sip_trunks"] + trunks, "outbound": OUTBOUND}
+    if speech is not None:
+        sections["speech"] = dict(speech)
+    return sample_file(folder / "livekit-sip.yaml", agent={"max_calls": max_calls}, **sections)
 
 
 @dataclass

@@ -24,15 +24,20 @@ def sample() -> dict[str, Any]:
     return content
 
 
-def sample_file(path: Path, *, agent: Mapping[str, Any] | None = None, **sections: Any) -> Path:
+def sample_file(
+    path: Path, *, agent: Mapping[str, Any] | None = None, warm: int | None = 2, **sections: Any
+) -> Path:
     """Write the shipped file with other sections.
 
     Args:
         path: of the file to write.
         agent: keys of this section to change; the rest of it stays.
+        warm: how many processes wait for calls; None: as shipped, which many lines at once are too many for.
         sections: take the place of the shipped ones.
     """
     content = sample() | sections
+    if warm is not None:
+        content["agent"]["idle_processes"] = warm
     content["agent"] |= agent or {}
     path.write_text(yaml.safe_dump(content))
     return path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.sample import CONFIG, ROOT
+from tests.e2e.sample import CONFIG, ROOT, sample_file
 from tests.processes import all_gone, family
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*TRUNKLINE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
+
+
+def start_line(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the sample line with its data in a folder."""
+    folder.mkdir(exist_ok=True)
+    config = sample_file(folder / "livekit-sip.yaml")
+    return start("up", "--json", "--config", str(config), "--data", str(folder / "line"), *arguments)
 
 
 def first_line(process: subprocess.Popen[str]) -> dict[str, object]:
@@ -64,7 +71,7 @@ def test_the_demo_is_one_json_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_line_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM stop every process, and the exit code is 0."""
-    line = start("up", "--json", "--sip-port", "0", "--data", str(tmp_path / "line"))
+    line = start_line(tmp_path, "--sip-port", "0")
     info = first_line(line)
     pids = family(list(info["pids"].values()))  # type: ignore[attr-defined]
     line.send_signal(number)
@@ -75,7 +82,7 @@ def test_a_line_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
 
 def test_the_record_can_be_served_beside_the_line(tmp_path: Path) -> None:
     """With --api-port the line says where its api is, and that answers; without a key it tells nothing."""
-    line = start("up", "--json", "--sip-port", "0", "--api-port", "0", "--data", str(tmp_path / "line"))
+    line = start_line(tmp_path, "--sip-port", "0", "--api-port", "0")
     try:
         address = str(first_line(line)["api"])
         with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
@@ -91,7 +98,7 @@ def test_the_record_can_be_served_beside_the_line(tmp_path: Path) -> None:
 
 def test_a_line_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     """Even SIGKILL of the supervisor takes every process with it."""
-    line = start("up", "--json", "--sip-port", "0", "--data", str(tmp_path / "line"))
+    line = start_line(tmp_path, "--sip-port", "0")
     info = first_line(line)
     pids = family(list(info["pids"].values()))  # type: ignore[attr-defined]
     line.kill()
@@ -101,7 +108,7 @@ def test_a_line_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_lines_run_side_by_side(tmp_path: Path) -> None:
     """A second line takes other ports by itself."""
-    lines = [start("up", "--json", "--data", str(tmp_path / name)) for name in ("one", "two")]
+    lines = [start_line(tmp_path / name) for name in ("one", "two")]
     try:
         first, second = (first_line(line) for line in lines)
         assert first["sip"] != second["sip"]

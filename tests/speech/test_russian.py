@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,7 @@ from telephony.errors import ConfigError, DependencyError
 from telephony.speech import joined_model
 from telephony.speech.joined_model import carried_base
 from telephony.speech.models import find_russian_whisper
-from telephony.speech.program_voice import EspeakVoice, FestivalVoice, russian_voice
+from telephony.speech.program_voice import EspeakVoice, FestivalVoice, russian_voice, sayable
 from telephony.speech.recogniser import WhisperRecogniser
 
 if TYPE_CHECKING:
@@ -98,6 +100,38 @@ def test_espeak_speaks_russian() -> None:
     assert _is_speech(said)
     assert voice.speak(SENTENCE, rate=8000, speed=1.5).size < 0.9 * said.size
     assert voice.speak("…", rate=8000).size == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ООО «Ромашка», да.", "ООО Ромашка, да."),
+        ("заказа . Сможете — или нет?", "заказа. Сможете, или нет?"),
+        ("№ 5, 1,5 % в 10:30", "номер 5, 1 5 процентов в 10 30"),
+        ('кто-то "сказал"\n(да)', "кто-то сказал да"),
+        (". , !", ""),
+        ("", ""),
+    ],
+)
+def test_what_festival_cannot_say_is_left_out_or_spelled_out(text: str, said: str) -> None:
+    """It would never come back from a mark that it has no name for."""
+    assert sayable(text) == said
+
+
+@pytest.mark.skipif(shutil.which("festival") is None, reason="festival is an option")
+def test_festival_comes_back_from_any_text() -> None:
+    """Marks, digits and letters of every kind, in any order."""
+    chance = random.Random(3)
+    letters = "абвгд еёжзАБ 0123 abZ .,!?;:-—«»\"'()/%№&+*_=\\\t\n…@#$<>[]{}|~^`ъьыѓ中é"
+    voice = FestivalVoice()
+    try:
+        voice.warm()
+        began = time.monotonic()
+        for _ in range(60):
+            voice.speak("".join(chance.choices(letters, k=chance.randint(1, 25))), rate=8000)
+        assert time.monotonic() - began < 15, "a text that it hangs on takes 20 s"
+    finally:
+        voice.close()
 
 
 @pytest.mark.skipif(shutil.which("festival") is None, reason="festival is an option")
