@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from telephony.api.models import CallId, CallOverview
-from telephony.dialer.request import AnswerPolicy, DialRequest
+from telephony.dialer.request import AnswerPolicy, DialRequest, one_or_pool
 
 LARGEST_DATA = 16_000
 """Bytes of ``data`` or ``metadata`` as JSON."""
@@ -87,10 +87,11 @@ class DialIn(BaseModel):
 
     def request(self) -> DialRequest:
         """As the dialler reads it."""
+        shown, pool = one_or_pool(self.from_)
         return DialRequest(
             to=self.to,
-            from_=self.from_ if isinstance(self.from_, str) else None,
-            from_pool=tuple(self.from_) if isinstance(self.from_, list) else (),
+            from_=shown,
+            from_pool=pool,
             trunk=self.trunk,
             assistant=self.assistant,
             data=self.data,

@@ -73,8 +73,9 @@ class DialRequest:
         """A JSON-ready object that ``from_json`` reads back; the deadline in UTC."""
         shape = asdict(self)
         shape["data"], shape["metadata"] = dict(self.data), dict(self.metadata)
-        shape["from_pool"] = list(self.from_pool)
-        if not self.from_pool:
+        if self.from_pool:
+            shape["from_pool"] = list(self.from_pool)
+        else:
             # Left out, so that the same request stays the same to those who know no pool.
             del shape["from_pool"]
         shape["deadline"] = None if self.deadline is None else self.deadline.astimezone(UTC).isoformat()
@@ -106,6 +107,13 @@ class DialRequest:
             )
         except TypeError as error:
             raise ValueError(f"not a request for a call: {error}") from error
+
+
+def one_or_pool(given: str | Sequence[str] | None) -> tuple[str | None, tuple[str, ...]]:
+    """``from`` as people write it, a caller id or several, as ``from_`` and ``from_pool``."""
+    if given is None or isinstance(given, str):
+        return given, ()
+    return None, tuple(given)
 
 
 def spread(call_id: str, numbers: Sequence[str]) -> str:

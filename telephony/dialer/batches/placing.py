@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from telephony.dialer.request import DialRequest
+from telephony.dialer.request import DialRequest, one_or_pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,10 +53,11 @@ def request_of(row: Mapping[str, Any] | RowMapping, options: BatchOptions) -> Di
     """
     claimed_at: datetime = row["claimed_at"]
     latest = claimed_at + RINGS_WITHIN
+    shown, pool = one_or_pool(options.from_)
     return DialRequest(
         to=row["number"],
-        from_=options.from_ if isinstance(options.from_, str) else None,
-        from_pool=tuple(options.from_) if isinstance(options.from_, list) else (),
+        from_=shown,
+        from_pool=pool,
         trunk=options.trunk,
         assistant=options.assistant,
         data=row["data"],
