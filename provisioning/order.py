@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from livekit.protocol.sip import SIPDispatchRuleInfo, SIPInboundTrunkInfo, SIPOutboundTrunkInfo
 
 from provisioning.components import components
-from provisioning.match import pin_of, rule_priority
+from provisioning.match import pin_of, room_of, rule_priority
 from provisioning.objects import Kind, Message, copy_of
 from provisioning.ownership import short_hash
 from provisioning.probes import Probe, probes_for
 from provisioning.spelling import normalise_number
 from provisioning.steps import NEW, Action, Chain, Gap, Step
+from provisioning.ties import Ties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,17 +40,19 @@ def ordered(actions: Sequence[Action], table: RoutingTable) -> list[Chain]:
         actions: every change.
         table: what the server has now; it is changed to what the server will have.
     """
-    quiet = [action for action in actions if _decides_nothing(action)]
+    now_and_then = [*table.rules(), *(action.after for action in actions)]
+    ties = Ties(message for message in now_and_then if isinstance(message, SIPDispatchRuleInfo))
+    quiet = [action for action in actions if _decides_nothing(action, ties)]
+    others = [action for action in actions if not _decides_nothing(action, ties)]
     alone = [Chain([Step(action, action.after)]) for action in quiet]
     for action in quiet:
         assert action.after is not None
         table.put(action.id, action.after)
-    others = [action for action in actions if not _decides_nothing(action)]
     wildcards = table.trunks_without_numbers()
     return alone + [_order_component(component, table) for component in components(others, wildcards)]
 
 
-def _decides_nothing(action: Action) -> bool:
+def _decides_nothing(action: Action, ties: Ties) -> bool:
     """Whether a change leaves open to every call what it gets, so that it may be made at any time."""
     before, after = action.before, action.after
     if isinstance(before, SIPInboundTrunkInfo) and isinstance(after, SIPInboundTrunkInfo):
@@ -59,7 +62,8 @@ def _decides_nothing(action: Action) -> bool:
         )
     if isinstance(before, SIPDispatchRuleInfo) and isinstance(after, SIPDispatchRuleInfo):
         return (
-            before.rule.WhichOneof("rule") == after.rule.WhichOneof("rule")
+            (room_of(before) == room_of(after) or not ties.may_tie(after))
+            and before.rule.WhichOneof("rule") == after.rule.WhichOneof("rule")
             and pin_of(before) == pin_of(after)
             and all(
                 sorted(getattr(before, name)) == sorted(getattr(after, name))

@@ -103,6 +103,10 @@ class RoutingTable:
         trunk = self._trunks.get(trunk_id)
         return found if trunk is None else [trunk, *found]
 
+    def rules(self) -> list[SIPDispatchRuleInfo]:
+        """Every dispatch rule."""
+        return list(self._rules.values())
+
     def trunks_without_numbers(self) -> set[str]:
         """Ids of the trunks that take calls to any number that no other trunk has."""
         return set(self._trunks_of.get(_ANY, set()))

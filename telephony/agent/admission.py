@@ -45,11 +45,15 @@ class Admission:
     Args:
         limit: calls at once.
         running: how many jobs are in a process already.
+        tell: hears how many calls were taken and have no process yet, whenever that changes.
     """
 
-    def __init__(self, limit: int, running: Callable[[], int]) -> None:
+    def __init__(
+        self, limit: int, running: Callable[[], int], tell: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._limit = limit
         self._running = running
+        self._tell = tell
         self._entering = 0
 
     @property
@@ -73,9 +77,13 @@ class Admission:
             log.info("job_refused", job_id=request.id, calls=self.calls, limit=self._limit)
             await request.reject(terminate=False)
             return
-        self._entering += 1
+        self._enter(1)
         try:
             # Returns when the job is in a process, and counts as running.
             await request.accept()
         finally:
-            self._entering -= 1
+            self._enter(-1)
+
+    def _enter(self, calls: int) -> None:
+        self._entering += calls
+        self._tell(self._entering)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livekit import rtc
 
 from telephony.agent.audio_path import room_options
+from telephony.agent.calls_waiting import calls_wait
 from telephony.agent.phone_agent import PhoneAgent
 from telephony.agent.session import close_without_waiting, phone_session
 from telephony.agent.tools import function_tools
@@ -39,6 +41,10 @@ log = get_logger(__name__)
 LIMIT_S = 2.0
 """How long it may take: calls may be waiting for the process."""
 
+CALM_WITHIN_S = 1.0
+"""How long it waits for a free processor: the beginning of a call takes them for 0.1 to 0.3 s."""
+_LOOK_S = 0.02
+
 _LOAD = Path("/proc/loadavg")
 _SPEECH = {
     "stt": {"provider": "timed", "stt_final_ms": 0},
@@ -50,19 +56,33 @@ _SPEECH = {
 def rehearse(assistant: Assistant, data: Path) -> None:
     """Go through a call's beginning, without a caller, a room or a provider; never raises.
 
-    Not where the processors have more to do than they can: then calls are waiting for this very process.
+    A process is prepared when another has just been given a call: the rehearsal lets that call begin first.
+    Where the processors stay busy, or calls wait for this very process, there is none.
 
     Args:
         assistant: the one that most calls are for.
         data: the line's folder, which nothing is written to.
     """
-    if runnable() > (os.cpu_count() or 1):
-        log.debug("not_rehearsed", reason="the processors are busy")
+    refused = _await_calm()
+    if refused:
+        log.debug("not_rehearsed", reason=refused)
         return
     try:
         asyncio.run(asyncio.wait_for(_rehearse(assistant, data), LIMIT_S))
     except Exception as error:
         log.info("not_rehearsed", reason=str(error) or type(error).__name__)
+
+
+def _await_calm() -> str:
+    """Wait until a processor is free; returns why there is no time to rehearse, or nothing."""
+    processors, until = os.cpu_count() or 1, time.monotonic() + CALM_WITHIN_S
+    while runnable() > processors:
+        if calls_wait():
+            return "a call waits for this process"
+        if time.monotonic() >= until:
+            return "the processors are busy"
+        time.sleep(_LOOK_S)
+    return ""
 
 
 def runnable() -> int:

@@ -13,6 +13,7 @@ import os
 from livekit.agents import AgentServer, JobExecutorType, JobRequest
 
 from telephony.agent.admission import Admission, is_repeated
+from telephony.agent.calls_waiting import VARIABLE, CallsWaiting
 from telephony.agent.job import entrypoint, on_session_end, prewarm
 from telephony.agent.settings import SERVER_URL, AgentSettings
 from telephony.logs import get_logger
@@ -32,7 +33,7 @@ JOB_MEMORY_WARN_MB = 400
 LOOPBACK = "127.0.0.1"
 
 
-def build_server(settings: AgentSettings) -> AgentServer:
+def build_server(settings: AgentSettings, waiting: CallsWaiting) -> AgentServer:
     """Build the server of one worker; it does not run yet."""
     server = AgentServer(
         ws_url=settings.dispatch_url or settings.url,
@@ -54,7 +55,7 @@ def build_server(settings: AgentSettings) -> AgentServer:
         # A proxy is for providers far away, not for livekit-server.
         http_proxy=None,
     )
-    admission = Admission(settings.max_calls, lambda: len(server.active_jobs))
+    admission = Admission(settings.max_calls, lambda: len(server.active_jobs), waiting.tell)
 
     def load() -> float:
         return admission.load
@@ -79,4 +80,6 @@ def build_server(settings: AgentSettings) -> AgentServer:
 settings = AgentSettings.from_environment()
 # Before any job's process is forked: there livekit-agents has put the dispatcher into LIVEKIT_URL.
 os.environ[SERVER_URL] = settings.url
-server = build_server(settings)
+_waiting = CallsWaiting()
+os.environ[VARIABLE] = _waiting.place
+server = build_server(settings, _waiting)

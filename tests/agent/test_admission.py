@@ -46,6 +46,14 @@ async def test_requests_at_the_same_moment_are_all_counted() -> None:
     assert worker.refused == [False, False]
 
 
+async def test_it_tells_how_many_calls_wait_for_a_process() -> None:
+    """Processes that are being prepared hurry as long as there are any."""
+    worker, told = Worker(), list[int]()
+    admission = Admission(3, lambda: worker.running, told.append)
+    await asyncio.gather(*(admission.answer(worker.request()) for _ in range(2)))
+    assert told == [1, 2, 1, 0]
+
+
 async def test_a_call_that_ended_makes_room() -> None:
     """The count is of calls that are there, not of calls that ever were."""
     worker = Worker()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from telephony.agent import rehearsal
+from telephony.agent.calls_waiting import VARIABLE, CallsWaiting, calls_wait
 from telephony.assistants.loader import load_assistant
 from telephony.logs import configure_structlog
 
@@ -57,11 +61,58 @@ def test_a_rehearsal_that_fails_is_only_a_slower_start(
     assert given_up(caplog) == ["no"]
 
 
+def test_it_lets_the_call_begin_that_took_the_last_process(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process is prepared just when a call has begun: unrehearsed, it would be slow for the next one."""
+    busy = iter([9, 9, 9])
+    monkeypatch.setattr(rehearsal, "runnable", lambda: next(busy, 1))
+    with caplog.at_level(logging.DEBUG):
+        rehearsal.rehearse(load_assistant("reception"), tmp_path)
+    assert next(busy, None) is None
+    assert given_up(caplog) == []
+
+
+def test_while_calls_wait_for_a_process_there_is_no_rehearsal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more calls at once than idle processes the last wait for processes to start, not to rehearse."""
+    waiting = CallsWaiting()
+    monkeypatch.setenv(VARIABLE, waiting.place)
+    monkeypatch.setattr(rehearsal, "runnable", lambda: 1000)
+    monkeypatch.setattr(rehearsal.time, "sleep", lambda _: waiting.tell(1))
+    with caplog.at_level(logging.DEBUG):
+        rehearsal.rehearse(load_assistant("reception"), tmp_path)
+    assert given_up(caplog) == ["a call waits for this process"]
+
+
+def test_whether_calls_wait_is_told_between_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process reads what the worker wrote last; without a worker nobody waits."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert not calls_wait()
+    waiting = CallsWaiting()
+    ask = "from telephony.agent.calls_waiting import calls_wait; print(calls_wait())"
+    env = {**os.environ, VARIABLE: waiting.place}
+
+    def told() -> str:
+        asked = subprocess.run(
+            [sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True
+        )
+        return asked.stdout.strip()
+
+    assert told() == "False"
+    waiting.tell(1000)
+    assert told() == "True"
+    waiting.tell(0)
+    assert told() == "False"
+
+
 def test_a_busy_machine_has_no_time_for_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of ten calls at once the last ones wait for processes to start, not to rehearse."""
+    """Where the processors stay busy, the process is soon ready without."""
     begun: list[Any] = []
+    monkeypatch.setattr(rehearsal, "CALM_WITHIN_S", 0.05)
     monkeypatch.setattr(rehearsal, "runnable", lambda: 1000)
     monkeypatch.setattr(rehearsal, "build", begun.append)
     with caplog.at_level(logging.DEBUG):

@@ -203,6 +203,24 @@ def test_a_change_that_decides_nothing_waits_for_nothing() -> None:
     assert len(world.plan(wanted("x", moved=True)).chains) == 1
 
 
+def test_a_new_room_name_does_not_hand_a_call_to_a_rule_of_the_same_priority() -> None:
+    """Of two that tie the room's name decides: the one to be deleted lets go before the name changes."""
+    trunk = Desired(Kind.INBOUND, "inbound/a", (), SIPInboundTrunkInfo(name="a"), {})
+    by_number = SIPDispatchRuleInfo(name="number", trunk_ids=["inbound/a"], numbers=NUMBERS[:1])
+    by_number.rule.dispatch_rule_callee.room_prefix = "m"
+
+    def by_caller(prefix: str) -> Desired:
+        rule = SIPDispatchRuleInfo(name="caller", trunk_ids=["inbound/a"], inbound_numbers=CALLERS)
+        rule.rule.dispatch_rule_callee.room_prefix = prefix
+        return Desired(Kind.RULE, "rule/caller", (), rule, {})
+
+    world = World()
+    first = [trunk, by_caller("a"), Desired(Kind.RULE, "rule/number", (), by_number, {})]
+    assert run(world, world.plan(first)) == []
+    assert run(world, world.plan([trunk, by_caller("z")])) == []
+    assert world.plan([trunk, by_caller("z")]).changes == []
+
+
 def test_a_trunk_with_very_many_rules_is_ordered_in_one_look() -> None:
     """Where there are too many to try every order, trunk before rules is made, rules before trunk deleted."""
     numbers = [f"+1555{n:07d}" for n in range(400)]
