@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from telephony import logs
-from telephony.agent import orphans
+from telephony.agent import memory, orphans
 from telephony.agent.assistant_shelf import AssistantShelf
 from telephony.agent.call import Call
 from telephony.agent.dialled import told_of
@@ -83,6 +83,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def on_session_end(ctx: JobContext) -> None:
     """Write the call's outcome."""
+    memory.tell()
     call = ctx.proc.userdata.get(_CALL)
     if isinstance(call, Call):
         await call.finish()

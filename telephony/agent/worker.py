@@ -28,9 +28,12 @@ JOB_BEGIN_S = 60.0
 """How long the first processes may take, with all imports, on a machine that starts everything at once."""
 JOB_END_S = 5.0
 """How long a finished job may take to write its outcome, and again to exit, before it is killed."""
-JOB_MEMORY_WARN_MB = 400
-"""A job process above this is warned about, in MB of its own and its share of common memory."""
+LOOP_BLOCK_WARN_MS = 250
+"""An event loop that stands still for longer is warned about. Shorter would be looked for more often: at
+livekit-agents' 100 ms every process, idle ones too, wakes up a hundred times a second for it."""
 LOOPBACK = "127.0.0.1"
+
+os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", str(LOOP_BLOCK_WARN_MS))
 
 
 def build_server(settings: AgentSettings, waiting: CallsWaiting) -> AgentServer:
@@ -47,7 +50,8 @@ def build_server(settings: AgentSettings, waiting: CallsWaiting) -> AgentServer:
         initialize_process_timeout=JOB_BEGIN_S,
         shutdown_process_timeout=JOB_END_S,
         session_end_timeout=JOB_END_S,
-        job_memory_warn_mb=JOB_MEMORY_WARN_MB,
+        # Each job tells its own (telephony.agent.memory).
+        job_memory_warn_mb=0,
         setup_fnc=prewarm,
         preload_modules=["telephony.agent.preload", *preload_modules(settings.line.speech)],
         host=LOOPBACK,

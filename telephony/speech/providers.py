@@ -15,6 +15,7 @@ from livekit.agents import inference, stt, tts
 
 from telephony.errors import ConfigError
 from telephony.logs import get_logger
+from telephony.speech.at_once import AtOnce
 from telephony.speech.cloud_settings import (
     FluxSttSettings,
     PluginLlmSettings,
@@ -305,6 +306,7 @@ def build_vad(
             min_silence_duration=settings.min_silence_ms / 1000,
             prefix_padding_duration=settings.prefix_padding_ms / 1000,
             activation_threshold=settings.activation_threshold,
+            executor=AtOnce(),
         )
     return _silero(settings, min_speech_s)
 
