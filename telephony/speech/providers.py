@@ -196,11 +196,10 @@ def session_vad(settings: SpeechSettings, ears: Ears = Ears()) -> vad.VAD:
         "activation_threshold": ears.threshold,
     }
     wanted = settings.vad.model_copy(update={key: value for key, value in given.items() if value is not None})
-    # Text that comes while one speaks can end a turn sooner; where it comes later, silence costs nothing.
-    live = isinstance(settings.stt, DeepgramSttSettings | FluxSttSettings) or getattr(
-        settings.stt, "interim_ms", None
-    )
-    return build_vad(wanted, least_silence_ms=ears.shortest_ms if live else None)
+    # Text that comes at the recogniser's own time can end a turn sooner; where it comes later, silence costs
+    # nothing.
+    streams = isinstance(settings.stt, DeepgramSttSettings | FluxSttSettings | TimedSttSettings)
+    return build_vad(wanted, least_silence_ms=ears.shortest_ms if streams else None)
 
 
 def _guard(
