@@ -80,7 +80,7 @@ def test_while_calls_wait_for_a_process_there_is_no_rehearsal(
     waiting = CallsWaiting()
     monkeypatch.setenv(VARIABLE, waiting.place)
     monkeypatch.setattr(rehearsal, "runnable", lambda: 1000)
-    monkeypatch.setattr(rehearsal.time, "sleep", lambda _: waiting.tell(1))
+    monkeypatch.setattr("telephony.agent.rehearsal.time.sleep", lambda _: waiting.tell(1))
     with caplog.at_level(logging.DEBUG):
         rehearsal.rehearse(load_assistant("reception"), tmp_path)
     assert given_up(caplog) == ["a call waits for this process"]
