@@ -63,7 +63,7 @@ def inconsistencies(assistant: Assistant, *, tool_named: Callable[[str], Tool]) 
     findings += _empty_choices(flow)
     findings += _placeholders(flow)
     if not findings:
-        findings += _endless(flow)
+        findings += _unreached(flow) + _endless(flow)
     return findings
 
 
@@ -95,6 +95,30 @@ def _lost_ways(flow: FlowTable) -> list[Finding]:
     if start is not None and not isinstance(start, ChoiceState | FormState):
         findings.append((("flow", "start"), "the first state must wait for the caller: ask or form."))
     return findings
+
+
+def _unreached(flow: FlowTable) -> list[Finding]:
+    """States that no call can come to: most often an intent or a choice was forgotten."""
+    onward: dict[str, set[str]] = {name: set() for name in flow.states}
+    ahead: set[str] = set()
+    for path, goto in _ways(flow):
+        if path[:2] == ("flow", "states"):
+            onward[str(path[2])].add(goto)
+        else:
+            ahead.add(goto)
+    reached: set[str] = set()
+    while ahead:
+        state = ahead.pop()
+        reached.add(state)
+        ahead |= onward.get(state, set()) - reached
+    return [
+        (
+            ("flow", "states", name),
+            "no call comes here; name it in the goto of an intent, or of a state that calls come to.",
+        )
+        for name in flow.states
+        if name not in reached
+    ]
 
 
 def _wrong_calls(flow: FlowTable, tools: set[str]) -> list[Finding]:

@@ -278,3 +278,15 @@ def test_a_question_that_fits_nothing_is_refused(tmp_path: Path, slot: str, says
     """Keys of one type of answer are not those of another."""
     form = f"    form: {{kind: form, slots: [{slot}], goto: bye}}\n"
     assert says in refusal(tmp_path, FLOWING.replace("    bye:\n", form + "    bye:\n"))
+
+
+def test_a_state_that_nothing_leads_to_is_refused(tmp_path: Path) -> None:
+    """Not even one that another such state leads to; an intent, a choice or the giving up is enough."""
+    lost = """\
+    lost: {kind: choice, ask: Is anybody here?, choices: [{answer: "yes", goto: also_lost}, {answer: "no", goto: bye}]}
+    also_lost: {kind: end, say: Goodbye.}
+"""
+    text = FLOWING.replace("    bye:\n", lost + "    bye:\n")
+    told = refusal(tmp_path, text)
+    assert "flow.states.lost: no call comes here" in told
+    assert "flow.states.also_lost: no call comes here" in told
