@@ -283,7 +283,7 @@ def test_a_question_that_fits_nothing_is_refused(tmp_path: Path, slot: str, says
 def test_a_state_that_nothing_leads_to_is_refused(tmp_path: Path) -> None:
     """Not even one that another such state leads to; an intent, a choice or the giving up is enough."""
     lost = """\
-    lost: {kind: choice, ask: Is anybody here?, choices: [{answer: "yes", goto: also_lost}, {answer: "no", goto: bye}]}
+    lost: {kind: choice, ask: Who?, choices: [{answer: "yes", goto: also_lost}, {answer: "no", goto: bye}]}
     also_lost: {kind: end, say: Goodbye.}
 """
     text = FLOWING.replace("    bye:\n", lost + "    bye:\n")
