@@ -2,8 +2,9 @@
 
 Timers run in their order at exactly the time they are due, and nothing is waited for: a conversation of a
 minute takes as long as its detector and its session compute, and comes out alike on a busy machine. All
-that runs must be on the loop's thread (``Inline`` in place of a thread pool) and ask the time of the loop
-or of ``time.time``, ``time.monotonic`` and ``time.perf_counter``, which tell the loop's while it runs.
+that runs must be on the loop's thread (``telephony.speech.at_once`` in place of a thread pool) and ask the
+time of the loop or of ``time.time``, ``time.monotonic`` and ``time.perf_counter``, which tell the loop's
+while it runs.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator
 
 _Result = TypeVar("_Result")
 
@@ -51,19 +51,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds that have passed on this loop."""
         return 1000.0 + self._waits.passed_s
-
-
-class Inline(Executor):
-    """Does at once what it is given."""
-
-    def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
-        """The work, done."""
-        done: Future[_Result] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            done.set_exception(error)
-        return done
 
 
 def run_virtually(work: Coroutine[Any, Any, _Result]) -> _Result:

@@ -48,15 +48,20 @@ def trunk_claims(trunk: SIPInboundTrunkInfo) -> list[TrunkClaim]:
     return list(itertools.product(called, callers))
 
 
+def trunks_of(rule: SIPDispatchRuleInfo) -> list[str]:
+    """The ids of the trunks that a rule is for; one empty id stands for all."""
+    return list(rule.trunk_ids) or [""]
+
+
 def rule_claims(rule: SIPDispatchRuleInfo) -> list[RuleClaim]:
     """What a dispatch rule claims, with repeats: a rule that claims something twice conflicts with itself."""
     kind = rule.rule.WhichOneof("rule")
     pin = str(getattr(rule.rule, kind).pin) if kind else ""
-    trunks = list(rule.trunk_ids) or [""]
     called = [normalise_number(number) for number in rule.numbers] or [""]
     callers = [normalise_number(number) for number in rule.inbound_numbers] or [""]
     return [
-        (trunk, number, caller, pin) for trunk, caller, number in itertools.product(trunks, callers, called)
+        (trunk, number, caller, pin)
+        for trunk, caller, number in itertools.product(trunks_of(rule), callers, called)
     ]
 
 

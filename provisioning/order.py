@@ -42,8 +42,10 @@ def ordered(actions: Sequence[Action], table: RoutingTable) -> list[Chain]:
     """
     now_and_then = [*table.rules(), *(action.after for action in actions)]
     ties = Ties(message for message in now_and_then if isinstance(message, SIPDispatchRuleInfo))
-    quiet = [action for action in actions if _decides_nothing(action, ties)]
-    others = [action for action in actions if not _decides_nothing(action, ties)]
+    quiet: list[Action] = []
+    others: list[Action] = []
+    for action in actions:
+        (quiet if _decides_nothing(action, ties) else others).append(action)
     alone = [Chain([Step(action, action.after)]) for action in quiet]
     for action in quiet:
         assert action.after is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from livekit.protocol.sip import SIPDispatchRuleInfo, SIPInboundTrunkInfo
 
-from provisioning.claims import claims_of
+from provisioning.claims import claims_of, trunks_of
 from provisioning.match import Call, match_rule, match_trunk, pin_of
 from provisioning.spelling import normalise_number
 
@@ -70,7 +70,7 @@ class RoutingTable:
             rule.CopyFrom(message)
             rule.sip_dispatch_rule_id = object_id
             self._rules[object_id] = rule
-            for trunk_id in list(rule.trunk_ids) or [_ANY]:
+            for trunk_id in trunks_of(rule):
                 self._rules_of[trunk_id].add(object_id)
         claims = claims_of(message)
         for claim in claims:
@@ -87,7 +87,7 @@ class RoutingTable:
             for number in _numbers(trunk):
                 self._trunks_of[number].discard(object_id)
         if rule is not None:
-            for trunk_id in list(rule.trunk_ids) or [_ANY]:
+            for trunk_id in trunks_of(rule):
                 self._rules_of[trunk_id].discard(object_id)
         message = trunk or rule
         if message is not None:

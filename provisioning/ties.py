@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from provisioning.claims import trunks_of
 from provisioning.match import pin_of, rule_priority
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Ties:
     def __init__(self, rules: Iterable[SIPDispatchRuleInfo]) -> None:
         self._shapes: defaultdict[tuple[str, int], set[_Shape]] = defaultdict(set)
         for rule in rules:
-            for trunk_id in _trunk_ids(rule):
+            for trunk_id in trunks_of(rule):
                 self._shapes[trunk_id, rule_priority(rule)].add(_shape(rule))
 
     def may_tie(self, rule: SIPDispatchRuleInfo) -> bool:
@@ -34,11 +35,7 @@ class Ties:
         Rules of one shape never take the same call: the server would have refused the second.
         """
         priority = rule_priority(rule)
-        return any(self._shapes[trunk_id, priority] - {_shape(rule)} for trunk_id in _trunk_ids(rule))
-
-
-def _trunk_ids(rule: SIPDispatchRuleInfo) -> list[str]:
-    return list(rule.trunk_ids) or [""]
+        return any(self._shapes[trunk_id, priority] - {_shape(rule)} for trunk_id in trunks_of(rule))
 
 
 def _shape(rule: SIPDispatchRuleInfo) -> _Shape:

@@ -18,12 +18,12 @@ from livekit.agents import Agent, LanguageCode, StopResponse, inference, stt
 from bench.interruptions.network import through
 from bench.interruptions.recogniser import INTERIM_S, SimulatedStt, misheard
 from bench.interruptions.trial import CallerLine
-from bench.virtual_time import Inline
 from telephony.agent.session import ears_of, phone_session
 from telephony.agent.turn_taking import TurnTaking
 from telephony.agent.turn_taking_agent import TurnTakingAgent
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, silence
+from telephony.speech.at_once import AtOnce
 from telephony.speech.expectation import Expectation
 from telephony.speech.providers import Providers
 from telephony.speech.settings import BundledVadSettings, TimedLlmSettings, TimedTtsSettings
@@ -100,7 +100,7 @@ def _detector(assistant: Assistant, *, fixed: bool) -> inference.VAD:
         min_silence_duration=min(least_ms, line.min_silence_ms) / 1000,
         prefix_padding_duration=line.prefix_padding_ms / 1000,
         activation_threshold=line.activation_threshold,
-        executor=Inline(),
+        executor=AtOnce(),
     )
 
 

@@ -19,10 +19,10 @@ from livekit.agents.voice.io import AudioInput
 
 from bench.interruptions.network import through
 from bench.interruptions.recogniser import SimulatedStt, misheard
-from bench.virtual_time import Inline
 from telephony.agent.turn_taking import TurnTaking
 from telephony.assistants.loader import load_assistant
 from telephony.audio.frame import FRAME_S, FRAME_SAMPLES, RATE
+from telephony.speech.at_once import AtOnce
 from telephony.speech.expectation import Expectation
 from telephony.speech.providers import Providers
 from telephony.speech.settings import BundledVadSettings, TimedLlmSettings, TimedTtsSettings
@@ -116,7 +116,7 @@ def detector(*, least_speech_ms: int = 0) -> inference.VAD:
         min_silence_duration=settings.min_silence_ms / 1000,
         prefix_padding_duration=settings.prefix_padding_ms / 1000,
         activation_threshold=settings.activation_threshold,
-        executor=Inline(),
+        executor=AtOnce(),
     )
 
 

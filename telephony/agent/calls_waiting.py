@@ -13,8 +13,6 @@ from pathlib import Path
 VARIABLE = "TRUNKLINE_CALLS_WAITING"
 """Where a prepared process finds it; set by the worker before the first is forked."""
 
-_MOST = 255
-
 
 class CallsWaiting:
     """The worker's end. Where the system has no such memory (memfd_create, Linux) nothing is told."""
@@ -32,7 +30,7 @@ class CallsWaiting:
     def tell(self, calls: int) -> None:
         """So many calls were taken and have no process yet."""
         if self._memory is not None:
-            self._memory[0] = min(calls, _MOST)
+            self._memory[0] = calls > 0
 
 
 def calls_wait() -> bool:

@@ -83,13 +83,13 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def on_session_end(ctx: JobContext) -> None:
     """Write the call's outcome."""
-    memory.tell()
     call = ctx.proc.userdata.get(_CALL)
     if isinstance(call, Call):
         await call.finish()
     settings = ctx.proc.userdata.get(_SETTINGS)
     if isinstance(settings, AgentSettings):
         orphans.settle(settings.journals, ctx.job.id)
+    memory.tell()
 
 
 def _shelf(settings: AgentSettings) -> AssistantShelf:

@@ -20,7 +20,7 @@ from telephony.assistants.schema import (
 from telephony.errors import AssistantError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from telephony.assistants.tools.tool import Tool
 
@@ -106,11 +106,7 @@ def _unreached(flow: FlowTable) -> list[Finding]:
             onward[str(path[2])].add(goto)
         else:
             ahead.add(goto)
-    reached: set[str] = set()
-    while ahead:
-        state = ahead.pop()
-        reached.add(state)
-        ahead |= onward.get(state, set()) - reached
+    reached = _reached(onward, ahead)
     return [
         (
             ("flow", "states", name),
@@ -291,16 +287,20 @@ def _endless(flow: FlowTable) -> list[Finding]:
     """Ways round on which the caller never speaks: tools, and forms that may be full already."""
     onward = {name: _silent_ways(flow, name) for name in flow.states}
     for name in onward:
-        seen: set[str] = set()
-        ahead = set(onward[name])
-        while ahead:
-            step = ahead.pop()
-            if step == name:
-                return [(("flow", "states", name), "leads back to itself without ever asking the caller.")]
-            if step not in seen:
-                seen.add(step)
-                ahead |= onward[step]
+        if name in _reached(onward, onward[name]):
+            return [(("flow", "states", name), "leads back to itself without ever asking the caller.")]
     return []
+
+
+def _reached(onward: Mapping[str, set[str]], begin: set[str]) -> set[str]:
+    """All states on the ways from some, those themselves included."""
+    reached: set[str] = set()
+    ahead = set(begin)
+    while ahead:
+        state = ahead.pop()
+        reached.add(state)
+        ahead |= onward.get(state, set()) - reached
+    return reached
 
 
 def _silent_ways(flow: FlowTable, name: str) -> set[str]:
