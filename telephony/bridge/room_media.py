@@ -11,20 +11,21 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
-from livekit import rtc
 
-from telephony.audio.frame import FRAME_SAMPLES, RATE
+from telephony.audio.frame import FRAME_SAMPLES
 from telephony.bridge.playout import Mixer
 from telephony.bridge.published_track import PublishedTrack
+from telephony.bridge.track_audio import track_audio
 from telephony.logs import get_logger
 
 if TYPE_CHECKING:
+    from livekit import rtc
+
     from telephony.audio.frame import Samples
     from telephony.bridge.room import CallerInRoom
 
 log = get_logger(__name__)
 
-_FRAME_MS = 20
 _CLOSE_TIMEOUT_S = 1.0
 
 
@@ -62,7 +63,7 @@ class RoomMedia:
         if self._closed:
             return
         self.remove_track(track.sid)
-        stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1, frame_size_ms=_FRAME_MS)
+        stream = track_audio(track)
         task = asyncio.create_task(self._receive(track.sid, stream))
         self._streams[track.sid] = (stream, task)
 

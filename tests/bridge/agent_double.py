@@ -12,6 +12,7 @@ import numpy as np
 from livekit import api, rtc
 
 from telephony.audio.frame import RATE, Samples, silence
+from telephony.bridge.track_audio import track_audio
 from tests.bridge.phone import Tone
 from tests.bridge.servers import API_KEY, API_SECRET
 
@@ -48,11 +49,13 @@ class RoomPerson:
         self.callers_attributes: list[dict[str, str]] = []
         self._tone: Tone | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._streams: list[rtc.AudioStream] = []
+        self.streams: dict[str, rtc.AudioStream] = {}
+        self._hearing: dict[str, asyncio.Task[None]] = {}
         self.subscribed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._listen)
+        self.room.on("track_unsubscribed", self._listen_no_more)
         self.room.on("local_track_subscribed", lambda *_: self.subscribed.set())
         self.room.on("sip_dtmf_received", lambda dtmf: self.keys.append(dtmf.digit))
         self.room.on(
@@ -66,14 +69,11 @@ class RoomPerson:
         await self.leave()
 
     async def leave(self) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._hearing.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for stream in self._streams:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await stream.aclose()
-        self._tasks, self._streams = [], []
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks, self._hearing = [], {}
         await self.room.disconnect()
 
     def _token(self) -> AccessToken:
@@ -102,13 +102,23 @@ class RoomPerson:
 
     def _listen(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack):
-            stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1, frame_size_ms=20)
-            self._streams.append(stream)
-            self._tasks.append(asyncio.create_task(self._hear(stream)))
+            stream = self.streams[track.sid] = track_audio(track)
+            self._hearing[track.sid] = asyncio.create_task(self._hear(track.sid, stream))
 
-    async def _hear(self, stream: rtc.AudioStream) -> None:
-        async for event in stream:
-            self.heard.append(np.frombuffer(event.frame.data, np.int16).copy())
+    def _listen_no_more(self, track: rtc.Track, *_: object) -> None:
+        if track.sid in self._hearing:
+            self._hearing[track.sid].cancel()
+
+    async def _hear(self, sid: str, stream: rtc.AudioStream) -> None:
+        try:
+            async for event in stream:
+                self.heard.append(np.frombuffer(event.frame.data, np.int16).copy())
+        finally:
+            # The SDK goes on with a stream whose track is gone.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await stream.aclose()
+            del self.streams[sid]
 
     def samples(self, last_s: float) -> Samples:
         """The end of what was heard."""

@@ -11,6 +11,7 @@ from livekit import api, rtc
 from typing_extensions import override
 
 from telephony.audio.tones import sine
+from telephony.bridge.track_audio import track_audio
 from telephony.calls import job_attributes
 from telephony.link.job_end import JobEnd
 from telephony.link.messages import Clip
@@ -225,6 +226,6 @@ class HiddenListener:
             self._tasks.append(asyncio.create_task(self._listen(track)))
 
     async def _listen(self, track: rtc.RemoteAudioTrack) -> None:
-        stream = rtc.AudioStream(track, sample_rate=8000, num_channels=1, frame_size_ms=20)
+        stream = track_audio(track)
         async for event in stream:
             self.heard.setdefault(track.name, []).append(np.frombuffer(event.frame.data, np.int16).copy())

@@ -34,7 +34,8 @@ class Outcome:
 
     Args:
         ended_by: who ended it.
-        reason: the bridge's word; ``refused`` for an INVITE that it refused, empty if it told none.
+        reason: the bridge's word; ``refused`` for an INVITE that it refused, empty if it told none; what the
+            API said of a call that it did not begin.
         told: how many ends the bridge told of it.
     """
 
@@ -74,6 +75,7 @@ class MixedCalls:
         self._line = line
         self._random = random.Random(seed)
         self._phone = LossyPhone(Loss(seed, inbound=share_lost, outbound=share_lost))
+        self._not_begun: dict[str, str] = {}
         self._called = CalledPhone(loss=Loss(seed + 1, inbound=share_lost, outbound=share_lost))
 
     async def run(self, calls: int, *, pace_s: float, at_once: int) -> list[Outcome]:
@@ -106,7 +108,8 @@ class MixedCalls:
             for event in events
             if event["call_id"] in ours and event["type"] in ("call.ended", "call.refused")
         ]
-        return Outcome(direction, by, ends[0] if ends else "", len(ends))
+        reason = ends[0] if ends else self._not_begun.get(call, "")
+        return Outcome(direction, by, reason, len(ends))
 
     async def _call_in(self, number: int, after_s: float, *, by_phone: bool) -> str:
         caller = f"+1777{number:07d}"
@@ -128,13 +131,17 @@ class MixedCalls:
 
     async def _call_out(self, number: int, after_s: float, *, by_phone: bool) -> str:
         callee, identity = f"+1666{number:07d}", f"out-{number}"
-        info = await dial(
-            self._line,
-            self._called.address,
-            sip_call_to=callee,
-            participant_identity=identity,
-            wait_until_answered=False,
-        )
+        try:
+            info = await dial(
+                self._line,
+                self._called.address,
+                sip_call_to=callee,
+                participant_identity=identity,
+                wait_until_answered=False,
+            )
+        except api.TwirpError as error:
+            self._not_begun[identity] = error.message
+            return identity
         removing = None if by_phone else asyncio.create_task(self._remove_later(identity, after_s))
         leg = await self._leg(callee, removing)
         if leg is not None:
