@@ -6,7 +6,7 @@ twentieth of what the calls themselves cost.
 
 from __future__ import annotations
 
-from pathlib import Path
+import psutil
 
 from telephony.logs import get_logger
 
@@ -15,8 +15,6 @@ log = get_logger(__name__)
 WARN_MB = 400
 """A job process above this is warned about, in MB of its own and its share of common memory."""
 
-_ROLLUP = Path("/proc/self/smaps_rollup")
-
 
 def own_mb() -> float:
     """This process's memory in MB: its own, and its share of what it has in common (PSS, proc(5)).
@@ -24,12 +22,9 @@ def own_mb() -> float:
     0 where the kernel does not say.
     """
     try:
-        for line in _ROLLUP.read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return 0.0
+        return psutil.Process().memory_full_info().pss / 2**20
+    except (psutil.Error, OSError, AttributeError):
+        return 0.0
 
 
 def tell() -> None:

@@ -89,13 +89,14 @@ async def bridge(
     machine: Machine | None,
     livekit_sip_path: str | None,
 ) -> AsyncIterator[BridgeProcess]:
-    """The bridge under test, as a process of its own; its end must be clean and its log without a fault."""
+    """The bridge under test, as a process of its own; ours must end cleanly, its log without a fault."""
     bridge = new_bridge(contract_folder, redis, livekit, livekit_sip_path, machine)
     bridge.start()
     await bridge.wait_ready()
     yield bridge
     alarms = bridge.alarms()
-    assert (await bridge.stop(), alarms) == (0, [])
+    exit_code = await bridge.stop()
+    assert not bridge.is_ours or (exit_code, alarms) == (0, [])
 
 
 def new_bridge(

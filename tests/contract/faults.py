@@ -70,4 +70,20 @@ FAULTS: dict[str, Fault] = {
     "health-on-every-address": Fault(
         "health and metrics are told to whoever asks, on every address", "cmd/livekit-sip/main.go"
     ),
+    "letter-keys": Fault(
+        "keys A to D come to the agent as a to d, and those that an agent presses in capitals are not sent",
+        "measured with v1.8.0; media-sdk dtmf/dtmf.go",
+    ),
+    "cancel-before-a-response": Fault(
+        "CANCEL is sent to a phone that has answered nothing yet, which RFC 3261 9.1 forbids",
+        "measured with v1.8.0; pkg/sip/outbound.go",
+    ),
+    "late-answer-left": Fault(
+        "an answer that crosses the CANCEL gets no BYE: the phone stays in a call that is over",
+        "measured with v1.8.0; pkg/sip/outbound.go",
+    ),
+    "longest-call-out-ignored": Fault(
+        "the longest duration of an outbound call limits its dialling alone",
+        "measured with v1.8.0; mended in v1.11.0",
+    ),
 }

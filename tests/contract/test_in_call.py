@@ -129,11 +129,24 @@ async def test_keys_travel_both_ways(line: ContractLine, phone: Phone, path: Aud
     agent = line.agent(path)
     call = await _up(line, phone, agent, path)
     await agent.sees("active")
-    await call.rtp.send_digits("5A")
+    await call.rtp.send_digits("5#")
     for code, digit in ((1, "1"), (10, "*")):
         await agent.press(code, digit)
-    await until(lambda: agent.keys == ["5", "A"])
+    await until(lambda: agent.keys == ["5", "#"])
     await until(lambda: call.keys == ["1", "*"])
+    await call.bye()
+
+
+@pytest.mark.livekit_sip_fault("letter-keys")
+async def test_keys_with_letters_travel_both_ways(line: ContractLine, phone: Phone, path: AudioPath) -> None:
+    """The fourth column of a keypad, in capitals as RFC 4733 has them."""
+    agent = line.agent(path)
+    call = await _up(line, phone, agent, path)
+    await agent.sees("active")
+    await call.rtp.send_digits("A")
+    await agent.press(15, "D")
+    await until(lambda: agent.keys == ["A"])
+    await until(lambda: call.keys == ["D"])
     await call.bye()
 
 
@@ -144,7 +157,7 @@ async def test_keys_are_events_as_rfc_4733_has_them(line: ContractLine, phone: P
     packets: list[RtpPacket] = []
     call.rtp.on_packet = lambda packet, _: packets.append(packet)
     await agent.sees("active")
-    for code, digit in ((0, "0"), (15, "D")):
+    for code, digit in ((0, "0"), (11, "#")):
         await agent.press(code, digit)
 
     def events() -> dict[int, list[RtpPacket]]:
@@ -160,7 +173,7 @@ async def test_keys_are_events_as_rfc_4733_has_them(line: ContractLine, phone: P
     await until(lambda: len(events()) == 2 and all(ends(one) == 3 for one in events().values()))
     await call.bye()
     first, second = events().values()
-    for event, key in ((first, "0"), (second, "D")):
+    for event, key in ((first, "0"), (second, "#")):
         told = [TelephoneEvent.parse(packet.payload) for packet in event]
         assert {DIGITS[one.event] for one in told} == {key}
         assert [packet.marker for packet in event] == [True] + [False] * (len(event) - 1)

@@ -169,6 +169,7 @@ async def test_a_participant_that_is_removed_calls_it_off(line: ContractLine, ca
     await until(leg.invite.cancelled.is_set)
 
 
+@pytest.mark.livekit_sip_fault("cancel-before-a-response")
 async def test_cancel_waits_for_a_sign_of_life(line: ContractLine) -> None:
     """A phone that has answered nothing yet gets CANCEL after its first provisional response."""
     async with RawPhone() as raw:
@@ -184,6 +185,7 @@ async def test_cancel_waits_for_a_sign_of_life(line: ContractLine) -> None:
         await raw.asked("ACK")
 
 
+@pytest.mark.livekit_sip_fault("late-answer-left")
 async def test_an_answer_that_crosses_the_cancel_is_hung_up(line: ContractLine, called: CalledPhone) -> None:
     """ACK, then BYE."""
     await dial(line, called.address, wait_until_answered=False)

@@ -94,8 +94,9 @@ async def draining(servers: Servers) -> AsyncIterator[Draining]:
             yield Draining(line, call, agent)
             assert bridge.exit_code is None
             await call.bye()
-            await until(lambda: bridge.exit_code is not None, 15)
-            assert bridge.exit_code == 0
+            if bridge.is_ours:  # The other has taken a call meanwhile: "drain-takes-calls".
+                await until(lambda: bridge.exit_code is not None, 15)
+                assert bridge.exit_code == 0
     finally:
         await bridge.stop()
 

@@ -226,7 +226,7 @@ WAITS = {
     nobody_answers: None,
     silent_agent: None,
     longest_call_in: None,
-    longest_call_out: None,
+    longest_call_out: "longest-call-out-ignored",
     transfer_unanswered: None,
 }
 
