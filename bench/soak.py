@@ -71,6 +71,8 @@ class Held:
 
     at: float
     memory_mb: dict[str, float] = field(default_factory=dict)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    """Of the part and of what it has started, ended processes too; ``callers`` is this program."""
     files: dict[str, int] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
     processes: int = 0
@@ -99,12 +101,13 @@ class Voice:
 
 def look(line: Line) -> Held:
     """Count now."""
-    held = Held(time.monotonic())
+    held = Held(time.monotonic(), cpu_s={"callers": sum(psutil.Process().cpu_times()[:2])})
     for name, pid in line.info().pids.items():
         try:
             process = psutil.Process(pid)
             family = process.children(recursive=True)
             held.memory_mb[name] = process.memory_full_info().uss / 1e6
+            held.cpu_s[name] = sum(_cpu_s(one) for one in (process, *family))
             held.files[name] = process.num_fds()
             held.threads[name] = process.num_threads()
             held.processes += 1 + len(family)
@@ -115,6 +118,14 @@ def look(line: Line) -> Held:
     links = line.data.sockets / "calls"
     held.link_sockets = len(list(links.iterdir())) if links.exists() else 0
     return held
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """What a process has taken, and those of its children that are over."""
+    try:
+        return float(sum(process.cpu_times()[:4]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 async def _rooms(line: Line) -> int:
@@ -210,7 +221,13 @@ def _figures(report: Report, done: list[Done], held: list[Held], began: float, e
     _flat(report, "reply", "quarter", _parts(good, began, ended, 4), _replies)
     # A caller's first call begins while others are still silent: it is answered quicker than later ones.
     later = [one for one in good if one.place]
-    _flat(report, "INVITE → 200", "half", _parts(later, began, ended, 2), _answers)
+    halves = _parts(later, began, ended, 2)
+    _flat(report, "INVITE → 200", "half", halves, _answers)
+    for which, calls in zip(("first", "last"), halves, strict=True):
+        late = [call.pacing.p99_ms for call in calls if call.pacing is not None]
+        report.figure(f"callers' own lateness, {which} half: p99 of each call", "ms", late or [0.0])
+    for name in ("callers", *PARTS):
+        _cpu(report, name, held)
     gaps = [gap for one in good for gap in one.report.gaps_ms_over_60 if gap["ms"] - gap["own_ms"] > 60]
     report.figure("gaps > 60 ms", "gaps", [float(len(gaps))], target=0)
     for name in PARTS:
@@ -243,6 +260,18 @@ def _flat(
     report.figure(f"{what}, last {part}", "ms", late)
     ratio = statistics.median(late) / statistics.median(early)
     report.figure(f"{what}: last to first", "times", [ratio], target=SLOWER)
+
+
+def _cpu(report: Report, name: str, held: list[Held]) -> None:
+    """Processor time in each quarter: what grows here makes the calls slow."""
+    found = [(one.at, one.cpu_s[name]) for one in held if name in one.cpu_s]
+    step = len(found) // 4
+    if step < 2:
+        return
+    for quarter in range(4):
+        (began, before), (ended, after) = found[quarter * step], found[quarter * step + step - 1]
+        share = 60 * (after - before) / (ended - began)
+        report.figure(f"CPU: {name}, quarter {quarter + 1}", "s a minute", [share])
 
 
 def _memory(report: Report, name: str, held: list[Held], began: float) -> None:
