@@ -133,6 +133,7 @@ async def test_a_password_that_was_refused_is_not_sent_again(line: ContractLine)
         assert called.invites == 2
 
 
+@pytest.mark.livekit_sip_fault("unusable-answer-unacknowledged")
 async def test_an_answer_without_a_common_codec_is_hung_up(line: ContractLine, called: CalledPhone) -> None:
     """Acknowledged, then BYE; failed_precondition without a status."""
     watcher = line.watcher()

@@ -151,8 +151,9 @@ async def test_the_ringing_tone_takes_the_rooms_place_meanwhile(
     await leg.bye()
 
 
-async def test_what_cannot_be_handed_over(line: ContractLine, called: CalledPhone) -> None:
-    """A call that still rings is failed_precondition, an address that is none invalid_argument."""
+@pytest.mark.livekit_sip_fault("transfer-waits-for-ringing")
+async def test_a_call_that_rings_cannot_be_handed_over(line: ContractLine, called: CalledPhone) -> None:
+    """failed_precondition at once, and the phone rings on."""
     agent = line.agent("room")
     await agent.await_call()
     dialling = asyncio.create_task(dial(line, called.address))
@@ -162,6 +163,12 @@ async def test_what_cannot_be_handed_over(line: ContractLine, called: CalledPhon
     assert await _code(line) == "failed_precondition"
     await leg.answer()
     await dialling
+    await leg.bye()
+
+
+async def test_what_cannot_be_handed_over(line: ContractLine, called: CalledPhone) -> None:
+    """An address that is none is invalid_argument, nobody not_found."""
+    leg = await _up(line, called, line.agent("room"))
     assert await _code(line, "sip:a b@c") == "invalid_argument"
     assert await _code(line, identity="nobody") == "not_found"
     await leg.bye()
