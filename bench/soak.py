@@ -1,11 +1,12 @@
 """Eight calls at once for twenty minutes, dialled again as they end: does anything grow, or stay behind?
 
 Memory of every process and the latency of replies are compared between the first quarter and the last, the
-time to answer between the halves, since there is one of a call: the median of the forty or so of a quarter
-differs by a seventh from one quarter to another where nothing grows. Calls are of random length, so that in
-no quarter they begin more, or less, at the same moment than in the others. When all calls are over, sockets,
-open files, rooms, processes, media ports and jobs are counted against what there was before the first one.
-Providers have known delays, so that what grows is ours.
+time to answer between the halves, since there is one of a call. A call that begins while the process of
+another one is made ready, or taken down, is answered two or three times later than one that begins alone; how
+many do is chance, so those that begin alone are compared. Calls are of random length, or they would begin
+together in one quarter and not in another. When all calls are over, sockets, open files, rooms, processes,
+media ports and jobs are counted against what there was before the first one. Providers have known delays, so
+that what grows is ours.
 
     .venv/bin/python bench/soak.py                          # 20 minutes, 8 calls
     .venv/bin/python bench/soak.py --minutes 2 --calls 4
@@ -55,6 +56,9 @@ GROWTH_PERCENT = 5.0
 GROWTH_MB = 3.0
 """Less than this is the allocator's affair."""
 SLOWER = 1.15
+_BUSY_S = 3.0
+"""So long a process that takes the place of a call's is being made ready, on two busy cores."""
+
 _LOOK_S = 5.0
 _SETTLE_S = 25.0
 """livekit-server keeps an empty room some seconds, the worker makes idle processes anew."""
@@ -84,9 +88,20 @@ class Held:
 class Done:
     """One call that is over; its place among those of its caller."""
 
+    began_at: float
     ended_at: float
+    number: int
     place: int
     report: CallReport
+
+    def alone_among(self, others: list[Done]) -> bool:
+        """Whether no other caller's call began or ended shortly before its INVITE."""
+        return not any(
+            0 <= self.began_at - moment <= _BUSY_S
+            for other in others
+            if other.number != self.number
+            for moment in (other.began_at, other.ended_at)
+        )
 
 
 class Voice:
@@ -146,8 +161,10 @@ async def _keep_calling(
     while time.monotonic() < until:
         length_s = call_s * lengths.uniform(shortest, 1.5)
         shortest = 0.5
-        report = await run_script(_script(number, length_s), line.info().sip, voice=voice)
-        done.append(Done(time.monotonic(), place, report))
+        script = _script(number, length_s)
+        began_at = time.monotonic()
+        report = await run_script(script, line.info().sip, voice=voice)
+        done.append(Done(began_at, time.monotonic(), number, place, report))
         place += 1
         await asyncio.sleep(0.5)
 
@@ -222,7 +239,12 @@ def _figures(report: Report, done: list[Done], held: list[Held], began: float, e
     # A caller's first call begins while others are still silent: it is answered quicker than later ones.
     later = [one for one in good if one.place]
     halves = _parts(later, began, ended, 2)
-    _flat(report, "INVITE → 200", "half", halves, _answers)
+    for which, calls in zip(("first", "last"), halves, strict=True):
+        report.figure(
+            f"INVITE → 200, {which} half", "ms", [ms for one in calls for ms in _answers(one)] or [0.0]
+        )
+    alone = [one for one in later if one.alone_among(done)]
+    _flat(report, "INVITE → 200, calls that begin alone", "half", _parts(alone, began, ended, 2), _answers)
     for which, calls in zip(("first", "last"), halves, strict=True):
         late = [call.pacing.p99_ms for call in calls if call.pacing is not None]
         report.figure(f"callers' own lateness, {which} half: p99 of each call", "ms", late or [0.0])
