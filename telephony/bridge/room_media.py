@@ -39,6 +39,7 @@ class RoomMedia:
         caller.on_track_gone = self.remove_track
         self._mixer = Mixer()
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._up: PublishedTrack | None = None
         self._closed = False
 
@@ -71,8 +72,11 @@ class RoomMedia:
         """Play no more of a track; harmless when unknown."""
         self._mixer.remove(sid)
         if sid in self._streams:
-            _, task = self._streams.pop(sid)
-            task.cancel()
+            stream, receiving = self._streams.pop(sid)
+            receiving.cancel()
+            closing = asyncio.create_task(_close(stream, receiving))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def release(self) -> None:
         self._mixer.release()
@@ -94,11 +98,10 @@ class RoomMedia:
         if self._closed:
             return
         self._closed = True
-        tasks = [task for _, task in self._streams.values()]
         for sid in list(self._streams):
             self.remove_track(sid)
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
+        if self._closing:
+            await asyncio.wait(self._closing)
         if self._up is not None:
             await self._up.close()
 
@@ -112,14 +115,17 @@ class RoomMedia:
 
     async def _receive(self, sid: str, stream: rtc.AudioStream) -> None:
         queue = self._mixer.add(sid)
-        try:
-            async for event in stream:
-                samples = np.frombuffer(event.frame.data, np.int16)
-                if len(samples) == FRAME_SAMPLES:
-                    queue.push(samples)
-        finally:
-            try:
-                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                    await stream.aclose()
-            except TimeoutError:
-                log.warning("track_stream_close_timed_out")
+        async for event in stream:
+            samples = np.frombuffer(event.frame.data, np.int16)
+            if len(samples) == FRAME_SAMPLES:
+                queue.push(samples)
+
+
+async def _close(stream: rtc.AudioStream, receiving: asyncio.Task[None]) -> None:
+    """Close a stream that nobody receives from any more, also where nobody had begun to; bounded."""
+    await asyncio.wait({receiving})
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await stream.aclose()
+    except TimeoutError:
+        log.warning("track_stream_close_timed_out")

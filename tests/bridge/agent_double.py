@@ -51,6 +51,7 @@ class RoomPerson:
         self._tasks: list[asyncio.Task[None]] = []
         self.streams: dict[str, rtc.AudioStream] = {}
         self._hearing: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self.subscribed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -69,11 +70,13 @@ class RoomPerson:
         await self.leave()
 
     async def leave(self) -> None:
-        tasks = [*self._tasks, *self._hearing.values()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks, self._hearing = [], {}
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for sid in list(self._hearing):
+            self._close(sid)
+        await asyncio.gather(*self._closing, return_exceptions=True)
         await self.room.disconnect()
 
     def _token(self) -> AccessToken:
@@ -103,22 +106,21 @@ class RoomPerson:
     def _listen(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack):
             stream = self.streams[track.sid] = track_audio(track)
-            self._hearing[track.sid] = asyncio.create_task(self._hear(track.sid, stream))
+            self._hearing[track.sid] = asyncio.create_task(self._hear(stream))
 
     def _listen_no_more(self, track: rtc.Track, *_: object) -> None:
         if track.sid in self._hearing:
-            self._hearing[track.sid].cancel()
+            self._close(track.sid)
 
-    async def _hear(self, sid: str, stream: rtc.AudioStream) -> None:
-        try:
-            async for event in stream:
-                self.heard.append(np.frombuffer(event.frame.data, np.int16).copy())
-        finally:
-            # The SDK goes on with a stream whose track is gone.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await stream.aclose()
-            del self.streams[sid]
+    def _close(self, sid: str) -> None:
+        """The SDK goes on with a stream whose track is gone."""
+        closing = asyncio.create_task(_closed(self.streams.pop(sid), self._hearing.pop(sid)))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _hear(self, stream: rtc.AudioStream) -> None:
+        async for event in stream:
+            self.heard.append(np.frombuffer(event.frame.data, np.int16).copy())
 
     def samples(self, last_s: float) -> Samples:
         """The end of what was heard."""
@@ -133,3 +135,11 @@ class RoomPerson:
             for participant in self.room.remote_participants.values()
             if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
         )
+
+
+async def _closed(stream: rtc.AudioStream, hearing: asyncio.Task[None]) -> None:
+    hearing.cancel()
+    await asyncio.wait({hearing})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await stream.aclose()
