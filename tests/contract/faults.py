@@ -94,4 +94,8 @@ FAULTS: dict[str, Fault] = {
         "a transfer that is asked for while the phone rings is answered once it has stopped ringing",
         "measured with v1.8.0; pkg/sip/outbound.go",
     ),
+    "transfer-target-unread": Fault(
+        "an address that is none goes out in a REFER, and the phone's refusal comes back",
+        "measured with v1.8.0",
+    ),
 }

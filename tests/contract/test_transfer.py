@@ -166,10 +166,17 @@ async def test_a_call_that_rings_cannot_be_handed_over(line: ContractLine, calle
     await leg.bye()
 
 
-async def test_what_cannot_be_handed_over(line: ContractLine, called: CalledPhone) -> None:
-    """An address that is none is invalid_argument, nobody not_found."""
+@pytest.mark.livekit_sip_fault("transfer-target-unread")
+async def test_an_address_that_is_none_is_not_handed_to(line: ContractLine, called: CalledPhone) -> None:
+    """invalid_argument, and the phone is not asked."""
     leg = await _up(line, called, line.agent("room"))
     assert await _code(line, "sip:a b@c") == "invalid_argument"
+    await leg.bye()
+
+
+async def test_nobody_cannot_be_handed_over(line: ContractLine, called: CalledPhone) -> None:
+    """not_found."""
+    leg = await _up(line, called, line.agent("room"))
     assert await _code(line, identity="nobody") == "not_found"
     await leg.bye()
 
