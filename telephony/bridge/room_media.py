@@ -15,18 +15,13 @@ import numpy as np
 from telephony.audio.frame import FRAME_SAMPLES
 from telephony.bridge.playout import Mixer
 from telephony.bridge.published_track import PublishedTrack
-from telephony.bridge.track_audio import track_audio
-from telephony.logs import get_logger
+from telephony.bridge.track_audio import close_track_audio, track_audio
 
 if TYPE_CHECKING:
     from livekit import rtc
 
     from telephony.audio.frame import Samples
     from telephony.bridge.room import CallerInRoom
-
-log = get_logger(__name__)
-
-_CLOSE_TIMEOUT_S = 1.0
 
 
 class RoomMedia:
@@ -74,7 +69,7 @@ class RoomMedia:
         if sid in self._streams:
             stream, receiving = self._streams.pop(sid)
             receiving.cancel()
-            closing = asyncio.create_task(_close(stream, receiving))
+            closing = asyncio.create_task(close_track_audio(stream, receiving))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -119,13 +114,3 @@ class RoomMedia:
             samples = np.frombuffer(event.frame.data, np.int16)
             if len(samples) == FRAME_SAMPLES:
                 queue.push(samples)
-
-
-async def _close(stream: rtc.AudioStream, receiving: asyncio.Task[None]) -> None:
-    """Close a stream that nobody receives from any more, also where nobody had begun to; bounded."""
-    await asyncio.wait({receiving})
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await stream.aclose()
-    except TimeoutError:
-        log.warning("track_stream_close_timed_out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Self
@@ -12,7 +11,7 @@ import numpy as np
 from livekit import api, rtc
 
 from telephony.audio.frame import RATE, Samples, silence
-from telephony.bridge.track_audio import track_audio
+from telephony.bridge.track_audio import close_track_audio, track_audio
 from tests.bridge.phone import Tone
 from tests.bridge.servers import API_KEY, API_SECRET
 
@@ -114,7 +113,9 @@ class RoomPerson:
 
     def _close(self, sid: str) -> None:
         """The SDK goes on with a stream whose track is gone."""
-        closing = asyncio.create_task(_closed(self.streams.pop(sid), self._hearing.pop(sid)))
+        hearing = self._hearing.pop(sid)
+        hearing.cancel()
+        closing = asyncio.create_task(close_track_audio(self.streams.pop(sid), hearing))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -135,11 +136,3 @@ class RoomPerson:
             for participant in self.room.remote_participants.values()
             if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
         )
-
-
-async def _closed(stream: rtc.AudioStream, hearing: asyncio.Task[None]) -> None:
-    hearing.cancel()
-    await asyncio.wait({hearing})
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            await stream.aclose()
