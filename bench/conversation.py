@@ -63,7 +63,7 @@ def main() -> int:
     )
     parser.add_argument("--paths", default="direct,room", help="audio paths of those pairs")
     parser.add_argument("--courtesies", type=int, default=50, help="calls for first words, and for the rest")
-    parser.add_argument("--at-once", type=int, default=5, help="of those, at once")
+    parser.add_argument("--at-once", type=int, default=2, help="of those of each kind, at once")
     parser.add_argument("--verbose", action="store_true", help="print what the calls recorded")
     options = parser.parse_args()
     options.sections = [name for name in options.sections.split(",") if name]

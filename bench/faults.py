@@ -7,21 +7,23 @@ again once it has recovered. Part of ``bench/conversation.py``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from telephony.speech.guard.trouble import Stage
 from telephony.speech.simulators.faults import FAULTS
 from tests.agent.test_provider_faults import one_fault
 
 if TYPE_CHECKING:
     from bench.figures import Report
+    from telephony.speech.guard.trouble import Stage
+
+STAGES: tuple[Stage, ...] = ("stt", "llm", "tts")
+"""Of an assistant that listens, thinks and speaks with three providers."""
 
 
 async def provider_faults(report: Report) -> None:
     """Add how many of them the caller did not notice as silence."""
-    stages = get_args(Stage)
     bridged = 0
-    for stage in stages:
+    for stage in STAGES:
         for fault in FAULTS:
             try:
                 wrong = await one_fault(stage, fault)
@@ -30,6 +32,6 @@ async def provider_faults(report: Report) -> None:
             bridged += not wrong
             if wrong:
                 report.notes.append(wrong)
-    count = len(stages) * len(FAULTS)
+    count = len(STAGES) * len(FAULTS)
     report.figure("provider faults that the caller heard no silence of", "", [float(bridged)], target=count)
     report.figures[-1].at_least = True

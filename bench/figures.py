@@ -147,4 +147,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _text(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
+    if value is None:
+        return ""
+    size = abs(value)
+    return f"{value:.2f}" if 0 < size < 1 else f"{value:.1f}" if size < 1000 else f"{value:.0f}"

@@ -35,12 +35,18 @@ if TYPE_CHECKING:
 
 ANSWER_S = 6.0
 INTERIM_MS = 250
+ASKED = (
+    ("tell me all about it", "and what else is there"),
+    ("tell me about the rooms", "and what about the garden"),
+    ("I need to hear about the prices", "now tell me about breakfast"),
+)
 SPEECH: dict[str, Any] = {
     "stt": {
         "provider": "timed",
         "stt_final_ms": 200,
         "interim_ms": INTERIM_MS,
-        "texts": ["tell me all about it", "uh huh", "and what else is there", "stop"],
+        # Whoever says the same again and again is taken for a machine, and the call ended.
+        "texts": [text for asked, more in ASKED for text in (asked, "uh huh", more, "stop")],
     },
     "llm": {"provider": "timed", "llm_ms": 50, "text": "This is a long answer without any question in it."},
     "tts": {"provider": "timed", "tts_ms": 50, "duration_s": ANSWER_S},
@@ -105,7 +111,9 @@ async def _converse(
     return report, events_of(line.data.events, report.sip_call_id)
 
 
-def _judge(path: str, made: CallReport, events: list[Event], folder: Path, report: Report) -> None:
+def _judge(
+    path: str, made: CallReport, events: list[Event], folder: Path, report: Report, asked: int
+) -> None:
     (caller, agent), _ = read_wav(next(folder.rglob("*.wav")))
     heard, said = sounds(agent), sounds(caller)
     paused, resumed, stopped = [], [], []
@@ -131,6 +139,8 @@ def _judge(path: str, made: CallReport, events: list[Event], folder: Path, repor
     wrong = [turn["text"] for turn in turns if turn["who"] == "caller" and turn["text"] in ("uh huh", "stop")]
     report.figure(f"{path}: backchannels and stops that became turns", "", [float(len(wrong))], target=0)
     report.figure(f"{path}: answers cut beyond the stops", "", [float(abs(cut - rounds))], target=0)
+    both = float(min(len(paused), len(stopped)))
+    report.figure(f"{path}: rounds measured", "", [both], target=asked, at_least=True)
     if not made.ok:
         report.notes.append(f"{path}: {made.cause or [problem.text for problem in made.problems]}")
 
@@ -153,6 +163,6 @@ async def converse(options: Any, report: Report) -> None:
                     if options.verbose:
                         for event in events:
                             sys.stderr.write(f"{event.time:%S.%f} {event.type} {event.data}\n")
-                    _judge(path, made, events, call, report)
+                    _judge(path, made, events, call, report, options.floor_rounds)
             finally:
                 await line.stop()

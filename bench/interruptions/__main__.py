@@ -105,7 +105,7 @@ async def _all(
 def measure(options: Any) -> Report:
     """Run the corpus, or what the options leave of it."""
     report = Report("Interruptions of a real session, in virtual time")
-    whole = corpus(options.languages, voices_a_phrase=options.voices)
+    whole = corpus(options.languages, voices_a_phrase=options.voices, draws=options.draws)
     chosen = [each for each in whole if not (options.tuning and each.held_out)]
     ways: dict[str, Callable[[str], stt.STT[Any]] | None] = {"words": None}
     if not options.words_only:
@@ -133,6 +133,7 @@ def main() -> int:
     """Run the measurement and print its table."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--voices", type=int, default=3, help="voices that each phrase is spoken in")
+    parser.add_argument("--draws", type=int, default=5, help="times that each backchannel and stop is said")
     parser.add_argument("--languages", default=",".join(LANGUAGES))
     parser.add_argument("--words-only", action="store_true", help="(a) alone")
     parser.add_argument("--tuning", action="store_true", help="leave out what is held out")
@@ -140,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     options.languages = tuple(options.languages.split(","))
     if options.quick:
-        options.voices, options.words_only = 1, True
+        options.voices, options.draws, options.words_only = 1, 1, True
     logs.configure("ERROR")
     return measure(options).show(as_json=options.as_json)
 

@@ -45,7 +45,8 @@ class Phrases:
         stop: make the agent stop at once: ``стоп``, ``wait``.
         hold: ask for a moment: ``секунду``, ``let me check``.
         answers: count as an answer where a question is pending: ``да``, ``no``.
-        denials: make an answer that holds one a "no": ``not``, ``нет``.
+        denials: make an answer that holds one a "no": ``not``, ``нет``; a backchannel of several words that
+            holds one, ``no problem``, denies nothing unless it is listed here itself.
         backchannels: show that somebody listens: ``угу``, ``right``.
         fillers: mean nothing by themselves: ``ну``, ``uh``.
         small: join other words: ``the``, ``и``; beside a backchannel they are nobody's message.

@@ -38,6 +38,15 @@ def test_the_corpus_is_large_the_same_each_time_and_a_third_of_its_phrases_is_he
         assert 0.22 < 1 - len(tuned) / len(phrases) < 0.45
 
 
+def test_what_is_judged_by_words_is_said_again_with_other_errors() -> None:
+    """Backchannels and stops alone, and the first corpus is within the larger one."""
+    once, often = corpus(), corpus(draws=3)
+    drawn = [each for each in once if each.kind in ("backchannels", "stops")]
+    assert len(often) == len(once) + 2 * len(drawn)
+    assert set(once) < set(often)
+    assert len({each.seed for each in often}) == len(often)
+
+
 def test_one_word_in_ten_is_misheard() -> None:
     """Substituted, left out or added."""
     rng = random.Random(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
-from telephony.turns.words import alike, contains, made_of, words_of
+from telephony.turns.words import alike, contains, made_of, without, words_of
 
 if TYPE_CHECKING:
     from telephony.turns.evidence import Evidence
@@ -35,6 +35,8 @@ class SameAnswer:
 
     def __init__(self, phrases: Phrases) -> None:
         self._phrases = phrases
+        several = {phrase for phrase in phrases.backchannels if len(phrase) > 1}
+        self._agreeing = several - phrases.denials
 
     def consider(self, evidence: Evidence) -> Decision | None:
         first, words = words_of(evidence.answered), words_of(evidence.words)
@@ -60,7 +62,9 @@ class SameAnswer:
         return ()
 
     def _denies(self, words: Words) -> bool:
-        return any(contains(words, phrase) for phrase in self._phrases.denials)
+        # "No problem" holds a "no" and agrees.
+        rest = without(words, self._agreeing)
+        return any(contains(rest, phrase) for phrase in self._phrases.denials)
 
 
 def may_be_rest(evidence: Evidence) -> bool:
