@@ -28,7 +28,7 @@ async def provider_faults(report: Report) -> None:
             try:
                 wrong = await one_fault(stage, fault)
             except TimeoutError:
-                wrong = f"{stage} {fault}: nothing was heard"
+                wrong = f"{stage} {fault}: not bridged in time"
             bridged += not wrong
             if wrong:
                 report.notes.append(wrong)

@@ -75,6 +75,19 @@ def tell(report: Report, name: str, outcomes: Sequence[Outcome], *, judged: bool
             report.figure(f"{name}: {kind}, their beginning → last agent packet", "ms", paused)
 
 
+def _tell_often(report: Report, name: str, outcomes: Sequence[Outcome]) -> None:
+    """What is judged by its words, with other errors each time: how much of the figures above is luck."""
+    for part, held_out in (("", False), (", held out", True)):
+        for kind in ("backchannels", "stops"):
+            right = [
+                each.right
+                for each in outcomes
+                if each.interruption.kind == kind and (each.interruption.held_out or not held_out)
+            ]
+            what = f"{name}{part}: {kind} understood (of {len(right)})"
+            report.figure(what, "%", [_percent(right)] if right else [])
+
+
 def _line(outcome: Outcome) -> str:
     what = outcome.interruption
     return (
@@ -118,12 +131,18 @@ def measure(options: Any) -> Report:
             if recogniser is None and way == "offline":
                 report.notes.append("the offline recogniser is not installed")
                 continue
-            mine = [each for each in chosen if each.language == language]
+            mine = [
+                each for each in chosen if each.language == language and (way == "words" or not each.again)
+            ]
             outcomes = run_virtually(_all(mine, recogniser, verbose=options.verbose))
-            tell(report, f"{language}, {way}", outcomes, judged=way == "words")
-            held_out = [each for each in outcomes if each.interruption.held_out]
-            if held_out and way == "words":
+            once = [each for each in outcomes if not each.interruption.again]
+            tell(report, f"{language}, {way}", once, judged=way == "words")
+            if way != "words":
+                continue
+            if held_out := [each for each in once if each.interruption.held_out]:
                 tell(report, f"{language}, {way}, held out", held_out, judged=True)
+            if options.draws > 1:
+                _tell_often(report, f"{language}, said {options.draws} times", outcomes)
     held = sum(each.held_out for each in chosen)
     report.notes.append(f"{len(chosen)} interruptions, {held} of a phrase or voice that nothing was tuned on")
     return report

@@ -40,6 +40,7 @@ class Interruption:
         voice: whose; empty for a sound.
         held_out: whether its phrase or its voice is.
         seed: of everything random about it.
+        again: whether the same was said before, to be misheard otherwise.
     """
 
     language: str
@@ -49,6 +50,7 @@ class Interruption:
     network: str
     held_out: bool
     seed: int
+    again: bool = False
 
     @property
     def words(self) -> str:
@@ -99,12 +101,12 @@ def _of_language(
     voices, networks = content["voices"], list(NETWORKS)
     found: list[Interruption] = []
 
-    def add(kind: Kind, text: str, voice: str, *, held_out: bool) -> None:
+    def add(kind: Kind, text: str, voice: str, *, held_out: bool, again: bool = False) -> None:
         seed = int.from_bytes(
             hashlib.sha256(f"{language}{kind}{text}{voice}{len(found)}".encode()).digest()[:4]
         )
         network = networks[len(found) % len(networks)]
-        found.append(Interruption(language, kind, text, voice, network, held_out, seed))
+        found.append(Interruption(language, kind, text, voice, network, held_out, seed, again))
 
     for kind in KINDS:
         for number, text in enumerate(map(str, content.get(kind, ()))):
@@ -117,6 +119,6 @@ def _of_language(
                 add(kind, name, "", held_out=is_held_out(name))
     once = [each for each in found if each.kind in _DRAWN]
     for each in once * (draws - 1):
-        add(each.kind, each.text, each.voice, held_out=each.held_out)
+        add(each.kind, each.text, each.voice, held_out=each.held_out, again=True)
     random.Random(7).shuffle(found)
     return found

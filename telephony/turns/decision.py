@@ -22,12 +22,14 @@ class Decision:
         policy: who says so, such as ``stop_words``.
         reason: why, in a few words.
         spent: whether the words have done all they were said for, and are no turn of the caller's.
+        after: whether words that are resumed over are a turn once the agent has spoken.
     """
 
     action: Action
     policy: str
     reason: str
     spent: bool = False
+    after: bool = False
 
 
 class Policy(Protocol):

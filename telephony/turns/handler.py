@@ -74,7 +74,9 @@ class InterruptHandler(Generic[_Item]):
         self._pause = Pause(clock, floor)
         self._overlap: Overlap[_Item] | None = None
         self._yielding = False
+        # Passed on when what is yielded is over, and when the agent has said all it has to say.
         self._after: list[_Item] = []
+        self._later: list[_Item] = []
         self._spent_until = float("-inf")
         self._sounding_at = float("-inf")
         self._keys = ""
@@ -185,6 +187,8 @@ class InterruptHandler(Generic[_Item]):
         if self._overlap is not None:
             self._overlap.patient_since = None
             self._decide()
+        if self._situation().agent == "listening":
+            self._pass_on(self._later)
         self._look_at_keys()
 
     def interrupted(self) -> None:
@@ -201,6 +205,7 @@ class InterruptHandler(Generic[_Item]):
         self._overlap = None
         self._yielding = False
         self._after.clear()
+        self._later.clear()
         self._keys = ""
         self._pause.end()
         if self._timer is not None:
@@ -307,7 +312,9 @@ class InterruptHandler(Generic[_Item]):
         self._pause.end()
         if evidence.must_hear is not None:
             return
-        if decision.spent or evidence.final:
+        if decision.after:
+            self._later += overlap.take()
+        elif decision.spent or evidence.final:
             overlap.take()
 
     def _be_patient(self, overlap: Overlap[_Item], decision: Decision, evidence: Evidence) -> None:
@@ -325,11 +332,12 @@ class InterruptHandler(Generic[_Item]):
         self._effects.decided(decision, evidence)
         self._pause.begin()
         self._yielding = True
+        said, self._later = self._later, []
         if decision.spent:
             self._spent_until = self._clock.now() + LATE_WORDS_S
-        elif overlap is not None:
+        else:
             # Only once it is over does the history say how much of it was heard, and they answer that.
-            self._after += overlap.take()
+            self._after += said + (overlap.take() if overlap is not None else [])
         self._clock.call_later(YIELD_S, self.interrupted)
         self._floor.interrupt()
 

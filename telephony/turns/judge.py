@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from telephony.turns.decision import Decision
 from telephony.turns.phrases import phrases_for
 from telephony.turns.policies.answers import Answers
+from telephony.turns.policies.aside import Aside
 from telephony.turns.policies.backchannels import Backchannels
 from telephony.turns.policies.deadline import Deadline
 from telephony.turns.policies.echo import Echo
@@ -72,6 +73,7 @@ def judge_for(settings: TurnSettings, language: str) -> Judge:
             SameAnswer(phrases),
             Answers(phrases),
             Backchannels(phrases, settle_s=settle_s),
+            Aside(phrases, settle_s=settle_s),
             Echo(),
             Noise(least_db=settings.noise_db),
             MinimumSpeech(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from telephony.turns.words import Words, words_of
+from telephony.turns.words import Words, without, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,8 @@ class Phrases:
     Attributes:
         language: its code, such as ``ru``.
         stop: make the agent stop at once: ``стоп``, ``wait``.
-        hold: ask for a moment: ``секунду``, ``let me check``.
+        hold: ask for a moment: ``секунду``, ``let me check``; without their small words too, where two
+            others remain.
         answers: count as an answer where a question is pending: ``да``, ``no``.
         denials: make an answer that holds one a "no": ``not``, ``нет``; a backchannel of several words that
             holds one, ``no problem``, denies nothing unless it is listed here itself.
@@ -89,6 +90,9 @@ def phrases_for(language: str, changes: Mapping[ListName, PhraseChange] | None =
         added = {words_of(text) for text in change.add} if change else set()
         removed = {words_of(text) for text in change.remove} if change else set()
         lists[name] = frozenset((known[name] | added) - removed - {()})
+    # Small words are what recognisers leave out and mistake most: "wait minute", "give me the second".
+    bare = (without(phrase, lists["small"]) for phrase in lists["hold"])
+    lists["hold"] |= {phrase for phrase in bare if len(phrase) > 1}
     return Phrases(code, **lists)
 
 

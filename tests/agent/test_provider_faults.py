@@ -29,6 +29,8 @@ async def one_fault(stage: Stage, fault: Fault) -> str:
         waited_s = await call.heard_after(ended_at, 10)
         if waited_s > ENDPOINTING_S + DEADLINE_S + MOST_AFTER_DEADLINE_S:
             return f"{stage} {fault}: {waited_s:.2f} s of dead air"
+        # Not before: a voice that breaks off has spoken a little, and is interrupted before it does.
+        await until(lambda: "switched" in call.kinds(stage))
         await until(lambda: call.session.agent_state == "speaking")
         await call.session.interrupt()
         call.fault(stage, None)
@@ -45,8 +47,6 @@ async def one_fault(stage: Stage, fault: Fault) -> str:
             return f"{stage} {fault}: the first choice does not serve again: {call.kinds(stage)}"
         if call.gave_up:
             return f"{stage} {fault}: the call was given up: {call.gave_up}"
-        if not call.kinds(stage):
-            return f"{stage} {fault}: nobody was told"
         return ""
 
 

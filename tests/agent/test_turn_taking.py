@@ -127,6 +127,22 @@ async def test_what_must_be_heard_is_heard_and_the_caller_after_it() -> None:
         assert heard["played_ms"] == pytest.approx(1000 * ANSWER_S, abs=30)
 
 
+async def test_an_aside_is_answered_after_the_agent_has_spoken() -> None:
+    """One word of no known meaning ends nothing, and is not lost."""
+    async with talking() as talk:
+        handle = talk.session.say(LONG)
+        await until(lambda: talk.phone.sound_s >= 0.8)
+        await talk.sound(0.3, "garden")
+        await handle
+        assert not handle.interrupted
+        await until(lambda: len(talk.messages()) >= 3)
+        assert [message[:2] for message in talk.messages()[:3]] == [
+            ("assistant", LONG),
+            ("user", "garden"),
+            ("assistant", "Very well."),
+        ]
+
+
 async def test_a_stop_word_leaves_silence() -> None:
     """The agent stops on the unfinished transcript, says nothing more, and nobody is answered."""
     async with talking() as talk:

@@ -211,6 +211,31 @@ def test_a_stop_word_silences_for_good_and_makes_no_turn() -> None:
     assert phone.actions == [("yield", "stop_words")]
 
 
+def test_an_aside_is_a_turn_once_the_agent_has_spoken() -> None:
+    """Every sample is played; what interrupts after all is passed on behind it, and a stop leaves nothing."""
+    phone = Phone(length_s=4.0)
+    phone.begin()
+    phone.run(1.0)
+    phone.sound(0.4, "garden")
+    phone.run(1.0)
+    assert phone.passed == []
+    phone.run(5.0)
+    assert phone.played == list(range(200))
+    assert phone.turns == ["garden"]
+    assert phone.actions == [("resume", "aside")]
+
+    for words, turns in (("I want something else", ["garden", "I want something else"]), ("stop", [])):
+        phone = Phone()
+        phone.begin()
+        phone.run(1.0)
+        phone.sound(0.4, "garden")
+        phone.run(1.0)
+        phone.sound(0.8, words)
+        phone.run(5.0)
+        assert phone.turns == turns
+        assert phone.interruptions == 1
+
+
 def test_speech_becomes_a_turn_in_order() -> None:
     """What was said while the agent was held is passed on once it yields."""
     phone = Phone()
@@ -409,6 +434,7 @@ STEPS = st.sampled_from(
         "interim stop",
         "final stop",
         "final I want to book",
+        "final garden",
         "final one moment",
         "guard",
         "open",

@@ -54,7 +54,16 @@ HOLDS = [
     ("en", "One moment, please."),
     ("en", "uh just a second"),
     ("en", "hold on a sec"),
+    ("en", "give me the second"),
+    ("en", "wait minute"),
     ("de", "Einen Moment bitte"),
+]
+ASIDES = [
+    ("ru", "лодка"),
+    ("ru", "угу давайте"),
+    ("en", "people"),
+    ("en", "okay garden"),
+    ("en", "garden, uh, okay"),
 ]
 SPEECH = [
     ("ru", "я хочу записаться"),
@@ -102,6 +111,32 @@ def test_speech_takes_the_floor(language: str, words: str) -> None:
     """Words of weight, whatever stands before them; one alone once it is settled."""
     decision = JUDGES[language].decide(replace(SAID, words=words))
     assert (decision.action, decision.policy, decision.spent) == ("yield", "minimum_speech", False)
+
+
+@pytest.mark.parametrize(("language", "words"), ASIDES)
+def test_one_word_on_no_list_waits_until_the_agent_has_spoken(language: str, words: str) -> None:
+    """Beside a backchannel, or briefly by itself; it is kept. A question, or more words, and it counts."""
+    judge = JUDGES[language]
+    decision = judge.decide(replace(SAID, words=words))
+    assert (decision.action, decision.policy, decision.spent, decision.after) == (
+        "resume",
+        "aside",
+        False,
+        True,
+    )
+    assert judge.decide(replace(SAID, words=words, question="open")).action == "yield"
+    assert judge.decide(replace(SAID, words=f"{words} garden flowers")).action == "yield"
+    assert judge.decide(replace(SAID, words=words, sound_s=1.0)).action == "yield"
+    assert judge.decide(replace(SAID, words=words, final=False, silence_s=0.0)).action == "wait"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "operator"), ("en", "okay operator"), ("en", "shop"), ("ru", "оператор"), ("ru", "угу завтра")],
+)
+def test_a_word_that_says_much_or_sounds_like_a_stop_is_no_aside(language: str, words: str) -> None:
+    """It takes the floor at once."""
+    assert JUDGES[language].decide(replace(SAID, words=words)).action == "yield"
 
 
 @pytest.mark.parametrize(

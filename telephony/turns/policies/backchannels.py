@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
+from telephony.turns.weights import BRIEF_S, Weights
 from telephony.turns.words import Words, alike, made_of, without, words_of
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ _SHORT = 3
 
 _FEW = 2
 """Words; short ones are no message by themselves, three of them may be one."""
-
-_BRIEF_S = 0.6
-"""Sound; a short word that takes longer is another that was misheard, and may be a stop."""
 
 _SHORT_WORD = 4
 """Letters; a longer word carries a message."""
@@ -45,13 +43,9 @@ class Backchannels:
     def __init__(self, phrases: Phrases, *, settle_s: float) -> None:
         self._phrases = phrases
         self._settle_s = settle_s
-        self._stop = sorted(phrase[0] for phrase in phrases.stop if len(phrase) == 1)
+        self._weights = Weights(phrases)
         self._several = sorted(phrase for phrase in phrases.backchannels if len(phrase) > 1)
         self._single = sorted(phrase[0] for phrase in phrases.backchannels if len(phrase) == 1)
-        self._in_stop = {word for phrase in phrases.stop for word in phrase}
-        self._message = {word for phrase in phrases.weighty for word in phrase} | self._in_stop
-        light = phrases.small | phrases.backchannels
-        self._light = {phrase[0] for phrase in light if len(phrase) == 1} - self._message
         others = (
             phrases.stop,
             phrases.hold,
@@ -97,18 +91,22 @@ class Backchannels:
         """Whether what was recognised is a part of a phrase, or too little to be a message."""
         if any(self._is_backchannel(words[:at] + words[at + 1 :]) for at in self._weightless_at(words)):
             return True
-        if not words or self._message.intersection(words) or made_of(words, self._phrases.answers):
+        if not words or self._weights.message.intersection(words) or made_of(words, self._phrases.answers):
             return False
         if any(words in (phrase[: len(words)], phrase[-len(words) :]) for phrase in self._several):
             # The rest of it may be late, and is waited for as long as any.
             return evidence.final
-        if evidence.sound_s > _BRIEF_S or not (evidence.final or evidence.silence_s >= self._settle_s):
+        if evidence.sound_s > BRIEF_S or not (evidence.final or evidence.silence_s >= self._settle_s):
             return False
-        return len(words) <= _FEW and all(word in self._light or self._is_slip((word,)) for word in words)
+        return len(words) <= _FEW and all(
+            word in self._weights.light or self._is_slip((word,)) for word in words
+        )
 
     def _weightless_at(self, words: Words) -> list[int]:
         """Where a word stands that may have been added to a phrase."""
-        return [at for at, word in enumerate(words) if word in self._light] if len(words) > _FEW else []
+        return (
+            [at for at, word in enumerate(words) if word in self._weights.light] if len(words) > _FEW else []
+        )
 
     def _sounds_like(self, word: str) -> str:
         if word in self._known:
@@ -116,9 +114,7 @@ class Backchannels:
         return next((each for each in self._single if alike(word, each)), word)
 
     def _is_slip(self, rest: Words) -> bool:
-        if len(rest) != 1 or len(rest[0]) > _SHORT_WORD or rest[0] in self._message:
-            return False
-        return not any(alike(rest[0], each, 3) for each in self._stop)
+        return len(rest) == 1 and len(rest[0]) <= _SHORT_WORD and not self._weights.may_matter(rest[0])
 
     def _is_nearly_a_phrase(self, words: Words) -> bool:
         for phrase in self._several:
@@ -130,7 +126,7 @@ class Backchannels:
             if (
                 len(other) == 1
                 and most
-                and not (self._in_stop.intersection(same) or other[0] in self._message)
+                and not (self._weights.in_stop.intersection(same) or other[0] in self._weights.message)
             ):
                 return True
         return False

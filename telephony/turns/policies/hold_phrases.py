@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
-from telephony.turns.words import made_of, opening, words_of
+from telephony.turns.words import made_of, opening, without, words_of
 
 if TYPE_CHECKING:
     from telephony.turns.evidence import Evidence
     from telephony.turns.phrases import Phrases
+    from telephony.turns.words import Words
 
 
 class HoldPhrases:
-    """Patience with a text that is nothing but hold phrases and weightless words."""
+    """Patience with a text that is nothing but hold phrases and weightless words, small ones right or not."""
 
     name = "hold_phrases"
 
@@ -21,8 +22,15 @@ class HoldPhrases:
         self._phrases = phrases
 
     def consider(self, evidence: Evidence) -> Decision | None:
-        phrases, words = self._phrases, words_of(evidence.words)
-        phrase = opening(words, phrases.hold, phrases.weightless | phrases.small)
-        if not phrase or not made_of(words, phrases.hold | phrases.weightless | phrases.small | phrases.stop):
+        words = words_of(evidence.words)
+        phrase = self._opening(words) or self._opening(without(words, self._phrases.small))
+        if not phrase:
             return None
         return Decision("patience", self.name, f"the caller said {' '.join(phrase)!r}", spent=True)
+
+    def _opening(self, words: Words) -> Words:
+        """The hold phrase that a text of nothing else begins with; or nothing."""
+        phrases = self._phrases
+        weightless = phrases.weightless | phrases.small
+        phrase = opening(words, phrases.hold, weightless)
+        return phrase if made_of(words, phrases.hold | weightless | phrases.stop) else ()

@@ -26,7 +26,7 @@ class StopWords:
 
     def consider(self, evidence: Evidence) -> Decision | None:
         phrases, words = self._phrases, words_of(evidence.words)
-        if made_of(words, phrases.hold | phrases.fillers) or _is_answer(evidence, words, phrases):
+        if _is_hold(words, phrases) or _is_answer(evidence, words, phrases):
             return None
         phrase = opening(words, phrases.stop, phrases.weightless)
         if not phrase:
@@ -39,6 +39,12 @@ class StopWords:
         if span.yields_to_stop:
             return Decision("patience", self.name, f"{reason}, and the rest must be heard after it")
         return None
+
+
+def _is_hold(words: tuple[str, ...], phrases: Phrases) -> bool:
+    """``wait the second`` is one, with a small word misheard."""
+    known = phrases.hold | phrases.fillers
+    return made_of(words, known) or made_of(without(words, phrases.small), known)
 
 
 def _is_answer(evidence: Evidence, words: tuple[str, ...], phrases: Phrases) -> bool:
