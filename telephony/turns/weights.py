@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from telephony.turns.words import alike
+from telephony.turns.words import alike, contains, made_of
 
 if TYPE_CHECKING:
     from telephony.turns.phrases import Phrases
+    from telephony.turns.words import Words
 
 BRIEF_S = 0.5
 """Sound; what takes longer and was understood as one short word is another that was misheard. Single
 backchannels take 0.2 to 0.5 s, words that stop an agent mostly longer."""
+
+
+def is_bid(words: Words, phrases: Phrases) -> bool:
+    """Whether words that mean nothing beside others are all there is, and ask for something: ``sorry?``."""
+    return made_of(words, phrases.fillers) and any(contains(words, each) for each in phrases.weighty)
 
 
 class Weights:

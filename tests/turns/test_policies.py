@@ -64,6 +64,8 @@ ASIDES = [
     ("en", "people"),
     ("en", "okay garden"),
     ("en", "garden, uh, okay"),
+    ("en", "I garden"),
+    ("en", "all light"),
 ]
 SPEECH = [
     ("ru", "я хочу записаться"),
@@ -132,9 +134,19 @@ def test_one_word_on_no_list_waits_until_the_agent_has_spoken(language: str, wor
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "operator"), ("en", "okay operator"), ("en", "shop"), ("ru", "оператор"), ("ru", "угу завтра")],
+    [
+        ("en", "operator"),
+        ("en", "okay operator"),
+        ("en", "all operator"),
+        ("en", "shop"),
+        ("en", "excuse them"),
+        ("en", "sorry?"),
+        ("ru", "оператор"),
+        ("ru", "угу завтра"),
+        ("ru", "пожалуйста"),
+    ],
 )
-def test_a_word_that_says_much_or_sounds_like_a_stop_is_no_aside(language: str, words: str) -> None:
+def test_a_word_that_says_much_asks_or_sounds_like_a_stop_is_no_aside(language: str, words: str) -> None:
     """It takes the floor at once."""
     assert JUDGES[language].decide(replace(SAID, words=words)).action == "yield"
 

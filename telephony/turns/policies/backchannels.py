@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
-from telephony.turns.weights import BRIEF_S, Weights
+from telephony.turns.weights import BRIEF_S, Weights, is_bid
 from telephony.turns.words import Words, alike, made_of, without, words_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Backchannels:
         return Decision("resume", self.name, f"{' '.join(words)!r} only shows that the caller listens", True)
 
     def _is_backchannel(self, words: Words) -> bool:
-        return made_of(words, self._phrases.backchannels | self._phrases.fillers)
+        known = self._phrases.backchannels | self._phrases.fillers
+        return made_of(words, known) and not is_bid(words, self._phrases)
 
     def _may_be(self, words: Words) -> bool:
         """Whether a short utterance is a backchannel that was misheard."""

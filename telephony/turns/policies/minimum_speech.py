@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from telephony.turns.decision import Decision
 from telephony.turns.policies.same_answer import REST_S, may_be_rest
+from telephony.turns.weights import is_bid
 from telephony.turns.words import begins, without, words_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class MinimumSpeech:
             # The rest of it may be late; whether it comes at all is for the deadline.
             return None if settled else Decision("wait", self.name, "it may become a backchannel")
         weighty = without(words, phrases.backchannels | phrases.fillers)
+        if is_bid(words, phrases):
+            weighty = words
         if len(weighty) >= _SEVERAL or (weighty and settled):
             return Decision("yield", self.name, "the caller speaks")
         return Decision("wait", self.name, "one word, not settled") if weighty else None
