@@ -23,7 +23,7 @@ OFFLINE = "agent: {name: offline-desk}\n"
 """The line's defaults: Whisper, the assistant's flow, hibari."""
 
 TIMED = """\
-agent: {name: NAME, idle_processes: 2}
+agent: {name: NAME, idle_processes: 1}
 assistants: {directory: ASSISTANTS}
 speech:
   stt: {provider: timed, stt_final_ms: 200, text: "Goodbye."}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+SPEECH = {
+    "stt": {"provider": "timed"},
+    "llm": {"provider": "timed"},
+    "tts": {"provider": "timed"},
+    "vad": {"provider": "bundled"},
+}
+"""Of lines that are only looked at: without models to load."""
 TRUNKLINE = [sys.executable, "-m", "telephony.cli"]
 
 
@@ -39,10 +46,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def start_line(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the sample line with its data in a folder."""
+def start_line(folder: Path, *arguments: str, **sections: Any) -> subprocess.Popen[str]:
+    """Start the sample line with its data in a folder; nobody calls it.
+
+    Args:
+        sections: of its file, in place of the shipped ones.
+    """
     folder.mkdir(exist_ok=True)
-    config = sample_file(folder / "livekit-sip.yaml")
+    config = sample_file(folder / "livekit-sip.yaml", warm=1, **sections)
     return start("up", "--json", "--config", str(config), "--data", str(folder / "line"), *arguments)
 
 
@@ -82,7 +93,7 @@ def test_a_line_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
 
 def test_the_record_can_be_served_beside_the_line(tmp_path: Path) -> None:
     """With --api-port the line says where its api is, and that answers; without a key it tells nothing."""
-    line = start_line(tmp_path, "--sip-port", "0", "--api-port", "0")
+    line = start_line(tmp_path, "--sip-port", "0", "--api-port", "0", speech=SPEECH)
     try:
         address = str(first_line(line)["api"])
         with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
@@ -108,7 +119,7 @@ def test_a_line_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_lines_run_side_by_side(tmp_path: Path) -> None:
     """A second line takes other ports by itself."""
-    lines = [start_line(tmp_path / name) for name in ("one", "two")]
+    lines = [start_line(tmp_path / name, speech=SPEECH) for name in ("one", "two")]
     try:
         first, second = (first_line(line) for line in lines)
         assert first["sip"] != second["sip"]
